@@ -1,0 +1,3 @@
+"""Serve one plain Python function over HTTP and CloudEvents."""
+
+__version__ = "0.1.0"
