@@ -1,0 +1,424 @@
+"""The CloudEvents SDK at our border: its event classes in and out, and its names of old.
+
+Nothing here imports the SDK before the user's code does: its classes are known by their dotted
+names. What an event means and which are valid is for `events`; SDK 2.2.0 decides both too kindly.
+Beside `loader` the only user of `importlib`, for the module names that SDK 1.x had.
+"""
+
+import functools
+import importlib
+import importlib.util
+import logging
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from importlib.machinery import ModuleSpec
+from types import MappingProxyType, ModuleType
+from typing import Any, Self, SupportsIndex, TypeVar
+
+__all__ = [
+    "EVENT_TYPES",
+    "AliasFinder",
+    "Builder",
+    "ReceivedTime",
+    "builder",
+    "http_message",
+    "install_aliases",
+    "is_http_message",
+    "remove_aliases",
+    "unpack",
+]
+
+logger = logging.getLogger("pyfunc")
+
+Builder = Callable[[Mapping[str, object], object], object]
+"""Attributes in wire form (`time` an RFC 3339 text) and data, to an instance of an SDK class."""
+
+
+class ReceivedTime(datetime):
+    """The `time` of a received event, for SDK classes that want a `datetime`.
+
+    A `datetime` ends at microseconds and knows no leap second; the text that was received is kept
+    beside it, so that an event which is passed on keeps its time. Any arithmetic drops the text.
+    """
+
+    text: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an RFC 3339 timestamp (section 5.6).
+
+        Raises:
+            ValueError: A `datetime` cannot hold it, as with the year 0.
+        """
+        upper = text.upper()  # RFC 3339 allows "t" and "z", which `fromisoformat` does not know
+        if upper[17:19] == "60":  # a leap second
+            upper = f"{upper[:17]}59.999999{upper[19:].lstrip('.0123456789')}"
+        time = cls.fromisoformat(upper)
+        time.text = text
+        return time
+
+    def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
+        """The text that was received, unless another form is asked for."""
+        if self.text is not None and (sep, timespec) == ("T", "auto"):
+            return self.text
+        return super().isoformat(sep, timespec)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # Copies keep the text.
+        return super().__reduce_ex__(protocol) if self.text is None else (self.parse, (self.text,))
+
+
+def builder(annotation: object) -> Builder | None:
+    """How to make an instance of an SDK event class; `None` for any other annotation.
+
+    Abstract classes and the SDK's `AnyCloudEvent` get the SDK's own concrete class. A class of the
+    SDK's core holds one version of CloudEvents only: an event of the other version comes as the
+    other version's class, as it does where the SDK reads an event itself. Subclasses of users are
+    built as what they are.
+
+    The builder leaves the attributes as they are, and takes out what the SDK's constructors
+    invent. It raises `ValueError` where the class cannot hold the event; pydantic's
+    `ValidationError` is one too.
+
+    Args:
+        annotation: A class, or a type variable bound to one.
+    """
+    for ancestor in getattr(annotation, "__mro__", (annotation,)):
+        make = _MAKERS.get(_dotted(ancestor))
+        if make is not None:
+            return make(annotation, ancestor is annotation)
+    if isinstance(annotation, TypeVar) and annotation.__bound__ is not None:
+        return builder(annotation.__bound__)
+    return None
+
+
+def unpack(value: object) -> tuple[dict[str, object], object] | None:
+    """The attributes and data of an SDK event; `None` for anything else.
+
+    Attributes that are `None` are unset, and left out. The rest is as the function left it.
+    """
+    read = _reader(type(value))  # type: ignore[arg-type]  # a class is hashable
+    if read is None:
+        return None
+    attributes, data = read(value)
+    return {name: v for name, v in attributes.items() if v is not None}, data
+
+
+def is_http_message(headers: object) -> bool:
+    """Are these the headers that the SDK's `to_binary` or `to_structured` made of an event?
+
+    An event's own attributes never look so: their names have no hyphen (CloudEvents 1.0,
+    "Naming Conventions").
+    """
+    if not isinstance(headers, Mapping):
+        return False
+    return any("-" in str(name) and _is_header(str(name), headers[name]) for name in headers)
+
+
+def _is_header(name: str, value: object) -> bool:
+    lower = name.lower()
+    return lower.startswith("ce-") or (
+        lower == "content-type" and str(value).lower().startswith("application/cloudevents")
+    )
+
+
+def http_message(value: object) -> tuple[dict[str, str], bytes] | None:
+    """The headers and body of an event that the function has encoded by the SDK's means.
+
+    That is `(headers, body)` of `to_binary` and `to_structured` of the SDK's `v1` layer, or an
+    `HTTPMessage` of its core; `None` for anything else. The values of the headers become text.
+
+    Raises:
+        UnicodeEncodeError: The body is a `str` with a lone surrogate.
+    """
+    pair = value if isinstance(value, tuple) else _core_message(value)
+    if len(pair) != 2 or not is_http_message(pair[0]):
+        return None
+    headers, body = pair
+    if isinstance(body, str):
+        body = body.encode()
+    if not isinstance(body, bytes | bytearray | memoryview | None):
+        return None
+    texts = {str(name): _header_text(v) for name, v in headers.items() if v is not None}
+    return texts, bytes(body or b"")
+
+
+def _core_message(value: object) -> tuple[Any, ...]:
+    if _dotted(type(value)) != "cloudevents.core.bindings.http.HTTPMessage":
+        return ()
+    return getattr(value, "headers", None), getattr(value, "body", None)
+
+
+def _header_text(value: object) -> str:
+    """The canonical text of an attribute (CloudEvents 1.0, "Type System")."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _dotted(annotation: object) -> str:
+    name = getattr(annotation, "__qualname__", None) or getattr(annotation, "__name__", "")
+    return f"{getattr(annotation, '__module__', '')}.{name}"
+
+
+def _sdk(name: str) -> Any:
+    """An object of the SDK, whose package the user's code has imported already."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _make_core(cls: Any, is_exact: bool) -> Builder:
+    """For `cloudevents.core`, where each version has its class and the protocol has none."""
+    classes = {version: _sdk(name) for version, name in _CORE.items()} if is_exact else {}
+    refused = _sdk("cloudevents.core.exceptions.CloudEventValidationError")
+
+    def build(attributes: Mapping[str, object], data: object) -> object:
+        own = dict(attributes)  # the event keeps this very dict, and writes to it
+        time = own.get("time")
+        if isinstance(time, str):
+            own["time"] = ReceivedTime.parse(time)
+        try:
+            event = classes.get(str(own["specversion"]), cls)(own, data)
+        except refused as error:
+            raise ValueError(str(error)) from error
+        if time is None:
+            event.get_attributes().pop("time", None)
+        return event
+
+    return build
+
+
+def _make_http(cls: Any, is_exact: bool) -> Builder:
+    """For `cloudevents.v1.http.CloudEvent`, which keeps time as text."""
+
+    def build(attributes: Mapping[str, object], data: object) -> object:
+        event = cls.create(attributes, data)
+        if "time" not in attributes:
+            del event["time"]
+        return event
+
+    return build
+
+
+def _make_abstract(cls: Any, is_exact: bool) -> Builder:
+    """For `cloudevents.v1.abstract.CloudEvent`: the SDK's own heir, or the user's."""
+    if is_exact:
+        return _make_http(_sdk("cloudevents.v1.http.event.CloudEvent"), is_exact)
+
+    def build(attributes: Mapping[str, object], data: object) -> object:
+        return cls.create(dict(attributes), data)
+
+    return build
+
+
+def _make_pydantic(cls: Any, is_exact: bool) -> Builder:
+    """For `cloudevents.v1.pydantic.CloudEvent`, which has a `datetime`, the present by default."""
+
+    def build(attributes: Mapping[str, object], data: object) -> object:
+        time = attributes.get("time")
+        parsed = ReceivedTime.parse(time) if isinstance(time, str) else time
+        return cls.create({**attributes, "time": parsed}, data)
+
+    return build
+
+
+def _make_legacy(cls: Any, is_exact: bool) -> Builder:
+    """For the `Event` of `cloudevents.v1.sdk.event.v1` and `.v03`, filled by setters."""
+
+    def build(attributes: Mapping[str, object], data: object) -> object:
+        event = cls()
+        named = event._ce_required_fields | event._ce_optional_fields
+        for name in named & attributes.keys():
+            event.Set(name, attributes[name])
+        # Not by `Set`, which overwrites all extensions with one that is called "extensions".
+        event.SetExtensions({name: v for name, v in attributes.items() if name not in named})
+        event.SetData(data)
+        return event
+
+    return build
+
+
+def _make_legacy_base(cls: Any, is_exact: bool) -> Builder:
+    """For `cloudevents.v1.sdk.event.base.BaseEvent`: the class of the event's version."""
+    if not is_exact:
+        return _make_legacy(cls, is_exact)
+    makers = {version: _make_legacy(_sdk(name), True) for version, name in _LEGACY.items()}
+
+    def build(attributes: Mapping[str, object], data: object) -> object:
+        return makers[str(attributes["specversion"])](attributes, data)
+
+    return build
+
+
+_CORE = MappingProxyType(
+    {
+        "1.0": "cloudevents.core.v1.event.CloudEvent",
+        "0.3": "cloudevents.core.v03.event.CloudEvent",
+    }
+)
+_LEGACY = MappingProxyType(
+    {
+        "1.0": "cloudevents.v1.sdk.event.v1.Event",
+        "0.3": "cloudevents.v1.sdk.event.v03.Event",
+    }
+)
+
+_Maker = Callable[[Any, bool], Builder]
+_MAKERS: Mapping[str, _Maker] = MappingProxyType(
+    {
+        "cloudevents.core.v1.event.CloudEvent": _make_core,
+        "cloudevents.core.v03.event.CloudEvent": _make_core,
+        "cloudevents.core.base.BaseCloudEvent": _make_core,
+        "cloudevents.v1.http.event.CloudEvent": _make_http,
+        "cloudevents.v1.pydantic.v2.event.CloudEvent": _make_pydantic,
+        "cloudevents.v1.pydantic.v1.event.CloudEvent": _make_pydantic,
+        "cloudevents.v1.abstract.event.CloudEvent": _make_abstract,
+        "cloudevents.v1.abstract.event.AnyCloudEvent": _make_abstract,
+        "cloudevents.v1.sdk.event.v1.Event": _make_legacy,
+        "cloudevents.v1.sdk.event.v03.Event": _make_legacy,
+        "cloudevents.v1.sdk.event.base.BaseEvent": _make_legacy_base,
+    }
+)
+
+EVENT_TYPES: tuple[str, ...] = tuple(_MAKERS)
+"""Where the SDK's event classes are defined; the names of SDK 1.x lead to these same classes."""
+
+
+_Reader = Callable[[Any], tuple[Mapping[str, object], object]]
+
+
+def _read_event(event: Any) -> tuple[Mapping[str, object], object]:
+    attributes = event.get_attributes()
+    time = attributes.get("time")
+    if isinstance(time, ReceivedTime):
+        attributes = {**attributes, "time": time.isoformat()}
+    return attributes, event.get_data()
+
+
+def _read_legacy(event: Any) -> tuple[Mapping[str, object], object]:
+    attributes = event.Properties()
+    data = attributes.pop("data", None)
+    attributes.pop("extensions", None)
+    return {**attributes, **event.Extensions()}, data
+
+
+_READERS: Mapping[str, _Reader] = MappingProxyType(
+    {
+        "cloudevents.core.base.BaseCloudEvent": _read_event,
+        "cloudevents.v1.abstract.event.CloudEvent": _read_event,
+        "cloudevents.v1.sdk.event.base.BaseEvent": _read_legacy,
+    }
+)
+
+
+@functools.lru_cache(maxsize=256)
+def _reader(cls: type[Any]) -> _Reader | None:
+    """Asked of every value that a function returns, and so remembered by type."""
+    return next((_READERS[name] for name in map(_dotted, cls.__mro__) if name in _READERS), None)
+
+
+_OLD_NAMES = frozenset({"abstract", "conversion", "exceptions", "http", "kafka", "pydantic", "sdk"})
+
+
+def install_aliases() -> None:
+    """Let the module names of SDK 1.x, such as `cloudevents.http`, lead to their successors.
+
+    They stay for the life of the process, as functions import at request time too. To call this
+    again changes nothing.
+    """
+    if not any(isinstance(finder, AliasFinder) for finder in sys.meta_path):
+        # In front, as Python would find `cloudevents.http.event` in the directory of its parent's
+        # successor, and make a second copy of that module with other classes.
+        sys.meta_path.insert(0, AliasFinder())
+
+
+def remove_aliases() -> None:
+    """Take back what `install_aliases` did; modules that imported the old names keep them."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, AliasFinder)]
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cloudevents.") and _is_called(module, _successor(name)):
+            del sys.modules[name]
+            parent, _, tail = name.rpartition(".")
+            if parent == "cloudevents":
+                delattr(sys.modules[parent], tail)
+
+
+class AliasFinder:
+    """Finds the modules of SDK 1.x below `cloudevents.v1`, where SDK 2 has put them.
+
+    Names that the installed SDK offers itself are left to the finders behind this one.
+    """
+
+    def __init__(self) -> None:
+        self._told = threading.Lock()  # taken by the thread that writes the line, never released
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A spec whose module is the successor's own, or `None` for any other name."""
+        if not fullname.startswith("cloudevents.") or not self._is_alias(fullname, path):
+            return None
+        successor = _find(_successor(fullname))
+        if successor is None:
+            return None
+        return ModuleSpec(
+            fullname,
+            _AliasLoader(successor.name, self._tell),  # type: ignore[arg-type]
+            origin=successor.origin,
+            is_package=successor.submodule_search_locations is not None,
+        )
+
+    def _is_alias(self, fullname: str, path: Sequence[str] | None) -> bool:
+        parent, _, tail = fullname.rpartition(".")
+        if parent == "cloudevents":
+            return tail in _OLD_NAMES and not self._is_offered(fullname, path)
+        return _is_called(sys.modules.get(parent), _successor(parent))
+
+    def _is_offered(self, fullname: str, path: Sequence[str] | None) -> bool:
+        others = [finder for finder in sys.meta_path if finder is not self]
+        return any(finder.find_spec(fullname, path) is not None for finder in others)
+
+    def _tell(self, name: str, successor: str) -> None:
+        if self._told.acquire(blocking=False):
+            logger.warning(
+                "%s is a name of CloudEvents SDK 1.x: please import %s instead"
+                " (told once; the same goes for every old name)",
+                name,
+                successor,
+            )
+
+
+class _AliasLoader:
+    """Loads an old name by importing its successor, which stays the module that it is."""
+
+    def __init__(self, successor: str, tell: Callable[[str, str], None]) -> None:
+        self._successor = successor
+        self._tell = tell
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._successor)
+        self._spec = module.__spec__
+        self._tell(spec.name, self._successor)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has just overwritten it; to return a stand-in from `create_module`
+        # and swap it here would hand the stand-in to another thread that imports the old name.
+        module.__spec__ = self._spec
+
+
+def _successor(name: str) -> str:
+    return f"cloudevents.v1.{name.removeprefix('cloudevents.')}"
+
+
+def _is_called(module: ModuleType | None, name: str) -> bool:
+    return getattr(module, "__name__", None) == name
+
+
+def _find(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # no `cloudevents.v1`, in an SDK that is not 2.x
+        return None
