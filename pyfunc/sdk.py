@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.machinery import ModuleSpec
-from types import MappingProxyType, ModuleType
-from typing import Any, Self, SupportsIndex, TypeVar
+from types import MappingProxyType, ModuleType, UnionType
+from typing import Any, Self, SupportsIndex, TypeVar, Union, get_args, get_origin
 
 __all__ = [
     "EVENT_TYPES",
@@ -23,6 +23,7 @@ __all__ = [
     "Builder",
     "ReceivedTime",
     "builder",
+    "event_type",
     "http_message",
     "install_aliases",
     "is_http_message",
@@ -83,15 +84,35 @@ def builder(annotation: object) -> Builder | None:
     `ValidationError` is one too.
 
     Args:
-        annotation: A class, or a type variable bound to one.
+        annotation: A class, a type variable bound to one, or a union that has one of these; of
+            several, the first is built.
     """
+    asked = _asked(annotation)
+    if asked is None:
+        return None
+    cls, name = asked
+    return _MAKERS[name](cls, _dotted(cls) == name)
+
+
+def event_type(annotation: object) -> str | None:
+    """Which of `EVENT_TYPES` an annotation asks for, by itself or through a class of the user's.
+
+    Args:
+        annotation: As for `builder`.
+    """
+    asked = _asked(annotation)
+    return asked and asked[1]
+
+
+def _asked(annotation: object) -> tuple[Any, str] | None:
+    """What is to be built, and the class of the SDK that it is or derives from."""
     for ancestor in getattr(annotation, "__mro__", (annotation,)):
-        make = _MAKERS.get(_dotted(ancestor))
-        if make is not None:
-            return make(annotation, ancestor is annotation)
-    if isinstance(annotation, TypeVar) and annotation.__bound__ is not None:
-        return builder(annotation.__bound__)
-    return None
+        if _dotted(ancestor) in _MAKERS:
+            return annotation, _dotted(ancestor)
+    if isinstance(annotation, TypeVar):
+        return _asked(annotation.__bound__)
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return next(filter(None, map(_asked, members)), None)
 
 
 def unpack(value: object) -> tuple[dict[str, object], object] | None:

@@ -519,6 +519,30 @@ class TestBuilder:
         assert type(build(bound, EVENT)) is v1_http.CloudEvent
         assert sdk.builder(free) is None
 
+    @pytest.mark.parametrize(
+        "annotation",
+        [
+            pytest.param(v1_http.CloudEvent | None, id="or none"),
+            pytest.param(typing.Optional[v1_http.CloudEvent], id="optional"),  # noqa: UP045
+            pytest.param(dict[str, int] | v1_http.CloudEvent, id="or dict"),
+            pytest.param(v1_http.CloudEvent | CoreEvent, id="the first of two"),
+        ],
+    )
+    def test_a_union_stands_for_the_class_in_it(self, annotation: object) -> None:
+        assert type(build(annotation, EVENT)) is v1_http.CloudEvent
+        assert sdk.event_type(annotation) == "cloudevents.v1.http.event.CloudEvent"
+
+    @pytest.mark.parametrize("annotation", [int | None, list[CoreEvent], type(None)])
+    def test_a_union_or_list_without_one_has_no_builder(self, annotation: object) -> None:
+        assert sdk.builder(annotation) is None
+        assert sdk.event_type(annotation) is None
+
+    def test_the_type_asked_for_is_told_of_subclasses_too(self) -> None:
+        class Core(CoreEvent): ...
+
+        assert sdk.event_type(Core) == "cloudevents.core.v1.event.CloudEvent"
+        assert [sdk.event_type(named(name)) for name in sdk.EVENT_TYPES] == list(sdk.EVENT_TYPES)
+
     def test_a_subclass_is_built_as_such(self) -> None:
         class Core(CoreEvent): ...
 
