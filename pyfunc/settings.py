@@ -1,0 +1,370 @@
+"""The options: one frozen dataclass whose fields are the table.
+
+A field says its name, default, flag, environment variable and help text; the command line, the
+reading of the environment and the README's table come from that. This is the only room that reads
+`os.environ`. A flag wins over its variable.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyfunc.errors import SettingsError
+
+__all__ = ["OPTIONS", "Address", "Option", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; a `host` of `None` means every interface, IPv4 and IPv6."""
+
+    host: str | None
+    port: int
+
+    def __str__(self) -> str:
+        host = "*" if self.host is None else self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row: how a field of `Settings` is named, read and explained."""
+
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    expected: str
+    variable: str
+    flags: tuple[str, ...]
+    metavar: str
+    help: str
+    group: str
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag stands alone, without a value."""
+        return self.parse is _switch
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isascii() and text.isdigit() else -1
+    if not 0 <= port <= 65535:
+        raise ValueError(text)
+    return port
+
+
+def _address(text: str) -> Address:
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or (host.count(":") and not (host.startswith("[") and host.endswith("]"))):
+        raise ValueError(text)
+    return Address(host.strip("[]") or None, _port(port))
+
+
+def _addresses(text: str) -> tuple[Address, ...]:
+    return tuple(_address(part) for part in text.split(",") if part.strip())
+
+
+def _switch(text: str) -> bool:
+    try:
+        return {"1": True, "true": True, "yes": True, "on": True}.get(text.lower()) or {
+            "0": False,
+            "false": False,
+            "no": False,
+            "off": False,
+        }[text.lower()]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text.removesuffix("s"))
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if (count := _count(text)) == 0:
+        raise ValueError(text)
+    return count
+
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+
+
+def _size(text: str) -> int:
+    digits = text.rstrip("kKmMgGiI")
+    unit = text[len(digits) :].lower()
+    if unit not in _UNITS:
+        raise ValueError(text)
+    return _positive(digits) * _UNITS[unit]
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(text)
+        return text.lower()
+
+    return parse
+
+
+def _option(
+    default: Any,
+    parse: Callable[[str], Any],
+    expected: str,
+    help: str,
+    *,
+    group: str,
+    variable: str = "",
+    flags: tuple[str, ...] = (),
+    metavar: str = "",
+) -> Any:
+    row = {
+        "parse": parse,
+        "expected": expected,
+        "help": help,
+        "group": group,
+        "variable": variable,
+        "flags": flags,
+        "metavar": metavar,
+    }
+    return dataclasses.field(default=default, metadata=row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What was chosen, once and for the life of an app; times in seconds, sizes in bytes."""
+
+    search_path: str = _option(
+        ".",
+        _text,
+        "a directory",
+        "directory in which the module is found",
+        group="function",
+        flags=("-s", "--search-path", "--search_path"),
+        metavar="DIR",
+    )
+    module_name: str = _option(
+        "func",
+        _text,
+        "a module name",
+        "module that holds the function; dots are allowed",
+        group="function",
+        variable="MODULE_NAME",
+        flags=("-m", "--module-name", "--module_name"),
+        metavar="NAME",
+    )
+    function_name: str | None = _option(
+        None,
+        _text,
+        "a function name",
+        "the function (default: main, or the module's only public function)",
+        group="function",
+        variable="FUNCTION_NAME",
+        flags=("-f", "--function-name", "--function_name"),
+        metavar="NAME",
+    )
+    port: int = _option(
+        8080,
+        _port,
+        "a port number from 0 to 65535",
+        "port to listen on; 0 takes a free one",
+        group="listening",
+        variable="PORT",
+        flags=("-p", "--port"),
+        metavar="PORT",
+    )
+    host: str | None = _option(
+        None,
+        _text,
+        "a host name or address",
+        "interface to listen on (default: all, IPv4 and IPv6)",
+        group="listening",
+        variable="HOST",
+        flags=("--host",),
+        metavar="HOST",
+    )
+    listen_address: tuple[Address, ...] = _option(
+        (),
+        _addresses,
+        "HOST:PORT pairs separated by commas, such as [::]:8080,0.0.0.0:8080",
+        "addresses to listen on, in place of host and port",
+        group="listening",
+        variable="LISTEN_ADDRESS",
+        metavar="LIST",
+    )
+    concurrency: int = _option(
+        0,
+        _count,
+        "a number from 0 up",
+        "invocations at a time; 0 sets no limit",
+        group="limits",
+        metavar="N",
+    )
+    queue: int = _option(
+        0,
+        _count,
+        "a number from 0 up",
+        "invocations that may wait for their turn when the limit is reached",
+        group="limits",
+        metavar="N",
+    )
+    queue_timeout: float = _option(
+        10.0,
+        _seconds,
+        "a number of seconds",
+        "how long an invocation may wait for its turn",
+        group="limits",
+        metavar="SECONDS",
+    )
+    threads: int = _option(
+        40,
+        _positive,
+        "a number from 1 up",
+        "threads for sync functions, created as needed",
+        group="limits",
+        metavar="N",
+    )
+    timeout: float = _option(
+        300.0,
+        _seconds,
+        "a number of seconds",
+        "time limit of an invocation; 0 sets none",
+        group="limits",
+        metavar="SECONDS",
+    )
+    max_body: int = _option(
+        64 << 20,
+        _size,
+        "a number of bytes, such as 1048576 or 64Mi",
+        "largest request body",
+        group="limits",
+        metavar="BYTES",
+    )
+    drain_delay: float | None = _option(
+        None,
+        _seconds,
+        "a number of seconds",
+        "after SIGTERM, how long new connections are still taken"
+        " (default: 2; 0 where K_SERVICE is set)",
+        group="life",
+        metavar="SECONDS",
+    )
+    drain_timeout: float = _option(
+        25.0,
+        _seconds,
+        "a number of seconds",
+        "how long invocations in flight may take to finish",
+        group="life",
+        metavar="SECONDS",
+    )
+    reply_mode: str = _option(
+        "auto",
+        _one_of("auto", "binary", "structured"),
+        "auto, binary or structured",
+        "content mode of reply events: auto, binary or structured",
+        group="events",
+        metavar="MODE",
+    )
+    reply_type: str | None = _option(
+        None,
+        _text,
+        "an event type",
+        "type of reply events that name none (default: the received type with .reply)",
+        group="events",
+        metavar="TYPE",
+    )
+    reply_source: str | None = _option(
+        None,
+        _text,
+        "a URI reference",
+        "source of reply events that name none (default: /MODULE/FUNCTION)",
+        group="events",
+        metavar="URI",
+    )
+    log_level: str = _option(
+        "info",
+        _one_of("debug", "info", "warning", "error", "critical"),
+        "debug, info, warning, error or critical",
+        "least severity that is logged",
+        group="logs",
+        metavar="LEVEL",
+    )
+    debug: bool = _option(
+        False,
+        _switch,
+        "true or false",
+        "tell callers what went wrong in full; not for production",
+        group="logs",
+    )
+
+    @classmethod
+    def resolve(
+        cls, flags: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
+    ) -> "Settings":
+        """Settings from flags, then variables, then defaults.
+
+        Args:
+            flags: Field names to the text given on the command line.
+            environ: The environment; that of the process where it is not given.
+
+        Raises:
+            SettingsError: At least one value cannot be used; every such value is told.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        faults: list[str] = []
+        for option, origin, text in _chosen(flags or {}, environ):
+            try:
+                values[option.name] = option.parse(text)
+            except ValueError:
+                faults.append(f"{origin} is {text!r}: expected {option.expected}")
+        if faults:
+            raise SettingsError("\n".join(faults))
+        if values.get("drain_delay") is None and environ.get("K_SERVICE"):
+            values["drain_delay"] = 0.0
+        return cls(**values)
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where to listen."""
+        return self.listen_address or (Address(self.host, self.port),)
+
+
+def _row(field: "dataclasses.Field[Any]") -> Option:
+    row = dict(field.metadata)
+    row["variable"] = row["variable"] or f"PYFUNC_{field.name.upper()}"
+    row["flags"] = row["flags"] or (f"--{field.name.replace('_', '-')}",)
+    return Option(name=field.name, default=field.default, **row)
+
+
+OPTIONS: tuple[Option, ...] = tuple(_row(field) for field in dataclasses.fields(Settings))
+
+
+def _chosen(flags: Mapping[str, str], environ: Mapping[str, str]) -> list[tuple[Option, str, str]]:
+    """For each option that was set: the option, where it was set, and the text."""
+    chosen = []
+    for option in OPTIONS:
+        if option.name in flags:
+            chosen.append((option, option.flags[-1], flags[option.name]))
+        elif environ.get(option.variable) and not _overridden(option, flags):
+            chosen.append((option, option.variable, environ[option.variable]))
+    return chosen
+
+
+def _overridden(option: Option, flags: Mapping[str, str]) -> bool:
+    """`--port` or `--host` on the command line win over LISTEN_ADDRESS in the environment."""
+    return option.name == "listen_address" and ("port" in flags or "host" in flags)
