@@ -1,0 +1,261 @@
+"""Finds the user's module, imports it, and gives its function and hooks, or says exactly why not.
+
+The only user of `importlib`. What a parameter of the function means is the resolver's business.
+"""
+
+import difflib
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+from pyfunc import sdk
+from pyfunc.errors import LoadError
+from pyfunc.tracebacks import format_user_traceback, user_frames
+
+__all__ = ["HOOKS", "Loaded", "load", "loaded_from"]
+
+HOOKS = ("on_startup", "on_shutdown", "is_ready", "is_alive")
+
+Hooks = MappingProxyType[str, Callable[[], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The function, its module's hooks, and how to call it in messages."""
+
+    function: Callable[..., Any]
+    hooks: Hooks
+    module_name: str
+    function_name: str
+    place: str
+    """Where it is written, such as `func.py:12`; the module's name where no line is known."""
+
+    def __str__(self) -> str:
+        return f"{self.module_name}.{self.function_name}"
+
+
+def load(search_path: str, module_name: str, function_name: str | None) -> Loaded:
+    """Import `module_name` from `search_path` and find its function.
+
+    The search path stays on `sys.path`, since functions import their neighbours at request time
+    too.
+
+    Args:
+        search_path: A directory.
+        module_name: A module or package; dots are allowed.
+        function_name: The function; `None` means `main`, or else the only public one.
+
+    Raises:
+        LoadError: The directory, module or function is not there, or the import fails.
+    """
+    root = Path(search_path).absolute()
+    if not root.is_dir():
+        raise LoadError(f"the search path {search_path} is no directory: choose one with -s")
+    _put_first(str(root))
+    sdk.install_aliases()
+    module = _import(root, module_name)
+    name, function = _find_function(module, module_name, function_name)
+    return _loaded(function, vars(module), module_name, name, root)
+
+
+def loaded_from(function: Callable[..., Any]) -> Loaded:
+    """`Loaded` for a function at hand, with the hooks of the module that defines it."""
+    written = _written(function)
+    module_name = written.__module__
+    namespace = vars(sys.modules.get(module_name, ModuleType("")))
+    name = getattr(written, "__name__", type(written).__name__)
+    return _loaded(function, namespace, module_name, name, Path.cwd())
+
+
+def _loaded(
+    function: Callable[..., Any],
+    namespace: dict[str, Any],
+    module_name: str,
+    function_name: str,
+    root: Path,
+) -> Loaded:
+    hooks = {name: namespace[name] for name in HOOKS if callable(namespace.get(name))}
+    place = _place(function, root) or module_name
+    return Loaded(function, MappingProxyType(hooks), module_name, function_name, place)
+
+
+def _put_first(root: str) -> None:
+    if sys.path[:1] != [root]:
+        sys.path[:] = [root, *(entry for entry in sys.path if entry != root)]
+    importlib.invalidate_caches()
+
+
+def _import(root: Path, module_name: str) -> ModuleType:
+    _refuse_bad_name(module_name)
+    _forget_namesakes(root)
+    try:
+        module = importlib.import_module(module_name)
+    except SyntaxError as error:
+        raise LoadError(
+            f"{module_name} has a syntax error:\n{format_user_traceback(error)}"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise _not_found(root, module_name, error) from None
+    except BaseException as error:  # a border with user code; SystemExit at import is a mistake too
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise LoadError(
+            f"{module_name} fails while it is imported:\n{format_user_traceback(error)}"
+        ) from None
+    _refuse_stranger(root, module_name, module)
+    return module
+
+
+def _refuse_bad_name(module_name: str) -> None:
+    if all(part.isidentifier() for part in module_name.split(".")):
+        return
+    hint = module_name.removesuffix(".py").replace("/", ".").replace("-", "_").strip(".")
+    raise LoadError(
+        f"{module_name!r} is no module name: expected one such as func or app.handlers"
+        + (f"; did you mean {hint}?" if hint != module_name else "")
+    )
+
+
+def _forget_namesakes(root: Path) -> None:
+    """Drop modules of another search path whose names would hide the files of this one.
+
+    Two apps in one process may both have a `func.py` and a `helpers.py`; each keeps the objects
+    that it imported. Modules of Python itself and of installed packages stay.
+    """
+    neighbours = {path.stem for path in root.glob("*.py")}
+    neighbours |= {path.name for path in root.iterdir() if path.is_dir()}
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        if top in neighbours and _is_namesake(top, module, root):
+            del sys.modules[name]
+
+
+def _is_namesake(top: str, module: ModuleType, root: Path) -> bool:
+    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+    if top in sys.stdlib_module_names or top in ("__main__", "pyfunc") or not file:
+        return False
+    return root not in Path(file).parents and not {"site-packages", "dist-packages"} & set(
+        Path(file).parts
+    )
+
+
+def _not_found(root: Path, module_name: str, error: ModuleNotFoundError) -> LoadError:
+    missing = error.name or ""
+    is_ours = module_name == missing or module_name.startswith(f"{missing}.")
+    if not is_ours or user_frames(error.__traceback__):
+        top = missing.partition(".")[0]
+        return LoadError(
+            f"{module_name} imports {missing}, which is not installed:\n"
+            f"{format_user_traceback(error)}\n"
+            f"Install it where pyfunc runs (it may be called otherwise than {top!r}), "
+            "and add it to the requirements of the function."
+        )
+    there = _modules_below(root, module_name.rpartition(".")[0])
+    return LoadError(
+        f"there is no module {module_name} in {root}. "
+        + (f"The modules there: {', '.join(there)}. " if there else "No Python file is there. ")
+        + _did_you_mean(module_name, there)
+        + "Choose another directory with -s or another module with -m."
+    )
+
+
+def _modules_below(root: Path, package: str) -> list[str]:
+    folder = root.joinpath(*package.split(".")) if package else root
+    prefix = f"{package}." if package else ""
+    names = {path.stem for path in folder.glob("*.py") if path.stem.isidentifier()}
+    names |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    return sorted(prefix + name for name in names - {"__init__"})
+
+
+def _refuse_stranger(root: Path, module_name: str, module: ModuleType) -> None:
+    """A module of that name from elsewhere hides the user's file; say so where there is one."""
+    file = root.joinpath(*module_name.split("."))
+    mine = file.with_suffix(".py").exists() or file.joinpath("__init__.py").exists()
+    origin = getattr(module, "__file__", None)
+    if mine and root not in Path(origin or "/").absolute().parents:
+        raise LoadError(
+            f"the name {module_name} belongs to another module ({origin or 'built into Python'}):"
+            " rename the file and choose it with -m"
+        )
+
+
+def _find_function(
+    module: ModuleType, module_name: str, function_name: str | None
+) -> tuple[str, Callable[..., Any]]:
+    public = _public_functions(module)
+    name = function_name or "main"
+    if function_name is None and not hasattr(module, "main") and len(public) == 1:
+        name = public[0]
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise LoadError(_no_function(module_name, name, public, function_name is not None))
+    if isinstance(found, type):
+        raise LoadError(
+            f"{module_name}.{name} is a class: expected a function or an instance with __call__;"
+            f" write {name} = {name}(), or choose another name with -f"
+        )
+    if not callable(found):
+        raise LoadError(
+            f"{module_name}.{name} is of type {type(found).__name__}: expected a function"
+        )
+    return name, found
+
+
+def _public_functions(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+        and name not in HOOKS
+    ]
+
+
+def _no_function(module_name: str, name: str, public: list[str], asked: bool) -> str:
+    if not public:
+        return f"{module_name} has no function {name}, nor any other: write `def {name}(...)` in it"
+    listed = ", ".join(public)
+    if asked:
+        return (
+            f"{module_name} has no function {name}. {_did_you_mean(name, public)}"
+            f"Its functions: {listed}."
+        )
+    return (
+        f"{module_name} has no function {name}, and more than one other: {listed}."
+        " Choose one with -f or FUNCTION_NAME."
+    )
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
+def _written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under its decorators and partials."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        else:
+            return function
+
+
+def _place(function: Callable[..., Any], root: Path) -> str:
+    written = _written(function)
+    call = vars(type(written)).get("__call__")
+    code = getattr(written, "__code__", None) or getattr(call, "__code__", None)
+    if code is None:
+        return ""
+    file = Path(code.co_filename)
+    shown = file.relative_to(root) if root in file.parents else file
+    return f"{shown}:{code.co_firstlineno}"
