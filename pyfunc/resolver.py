@@ -1,0 +1,324 @@
+"""Compiles a signature against the table of sources into a frozen `Plan`, once, at start.
+
+The only user of `inspect`. Three steps stay apart: where a value comes from (`_source`), whether
+it may be left out (`_binding`), and into what it is converted (`_conversion`). Precedence: an
+annotation that names a source's type, else the parameter's name, else its default, else an error.
+"""
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pyfunc.context import Invocation
+from pyfunc.convert import UnsupportedTypeError, from_payload, from_strings, type_name
+from pyfunc.errors import SignatureError
+from pyfunc.sources import SOURCES, Conversion, Needs, Read, Source, body_payload, event_payload
+
+__all__ = ["Binding", "Plan", "compile_plan"]
+
+_EMPTY = inspect.Parameter.empty
+_ANYTHING = (_EMPTY, Any, object)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One parameter with what it receives.
+
+    A `source` of `None` means that the parameter keeps its default.
+    """
+
+    parameter: str
+    source: Source | None
+    read: Read
+    is_keyword: bool
+    optional: bool
+    annotation: str
+    """The type that the value is converted to, as written; empty where it is taken as it comes."""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to call a function: every argument's reader, and what must be at hand for them."""
+
+    name: str
+    bindings: tuple[Binding, ...]
+    positional: tuple[Read, ...]
+    keywords: tuple[tuple[str, Read], ...]
+    needs: Needs
+    is_async: bool
+    is_generator: bool
+    takes_batch: bool
+    checks_data: bool
+    """Whether some binding reads the data, so that malformed data is found before the call."""
+    returns: Any
+    """The evaluated return annotation; `...` where there is none that can be evaluated."""
+    warnings: tuple[str, ...]
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether this is an event function; every other one is an HTTP function."""
+        return self.needs is Needs.EVENT
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether the body is read before the call."""
+        return self.needs >= Needs.BODY
+
+
+class _Unbindable(Exception):  # noqa: N818 - collected, never raised to a caller
+    """Why one parameter cannot be bound."""
+
+
+def compile_plan(
+    function: Callable[..., Any], name: str, sources: tuple[Source, ...] = SOURCES
+) -> Plan:
+    """Choose a source for every parameter of `function`.
+
+    Args:
+        function: The user's callable.
+        name: How it is called in messages.
+        sources: What may be asked for.
+
+    Raises:
+        SignatureError: Some parameters cannot be bound; all of them are told.
+    """
+    is_async = _is_async(function)
+    table = tuple(source.as_async() for source in sources) if is_async else sources
+    bindings: list[Binding] = []
+    faults: list[str] = []
+    for parameter in _parameters(function, name):
+        try:
+            bindings.append(_binding(parameter, _globals(function), table))
+        except _Unbindable as fault:
+            faults.append(f"{parameter.name}: {fault}")
+    if faults:
+        raise SignatureError(name, faults, _hint(table))
+    return _plan(function, name, bindings, is_async)
+
+
+def _plan(function: Callable[..., Any], name: str, bindings: list[Binding], is_async: bool) -> Plan:
+    used = [binding.source for binding in bindings if binding.source is not None]
+    last = max((i for i, b in enumerate(bindings) if b.source and not b.is_keyword), default=-1)
+    return Plan(
+        name=name,
+        bindings=tuple(bindings),
+        positional=tuple(b.read for b in bindings[: last + 1] if not b.is_keyword),
+        keywords=tuple((b.parameter, b.read) for b in bindings if b.is_keyword and b.source),
+        needs=max((source.needs for source in used), default=Needs.NOTHING),
+        is_async=is_async,
+        is_generator=_is_generator(function),
+        takes_batch=any(source.name == "events" for source in used),
+        checks_data=any(b.source and b.source.name == "data" and b.annotation for b in bindings),
+        returns=_returns(function),
+        warnings=tuple(b.warning for b in bindings if b.warning),
+    )
+
+
+# --- the function ---------------------------------------------------------------------------------
+
+
+def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise SignatureError(
+            name, ["its signature cannot be read: wrap it in a function of your own"]
+        ) from None
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p for p in signature.parameters.values() if p.kind not in several]
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under partials and the `__call__` of an object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function):
+        return function
+    return type(function).__call__
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    inner = _innermost(function)
+    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
+
+
+def _is_generator(function: Callable[..., Any]) -> bool:
+    inner = _innermost(function)
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
+
+
+def _globals(function: Callable[..., Any]) -> dict[str, Any]:
+    return getattr(inspect.unwrap(_innermost(function)), "__globals__", {})
+
+
+def _returns(function: Callable[..., Any]) -> Any:
+    try:
+        annotation = inspect.signature(function).return_annotation
+        return ... if annotation is _EMPTY else _evaluated(annotation, _globals(function))
+    except (_Unbindable, TypeError, ValueError):
+        return ...
+
+
+# --- one parameter --------------------------------------------------------------------------------
+
+
+def _binding(
+    parameter: inspect.Parameter, namespace: dict[str, Any], sources: tuple[Source, ...]
+) -> Binding:
+    annotation = _evaluated(parameter.annotation, namespace)
+    has_default = parameter.default is not _EMPTY
+    source = _source(parameter.name, annotation, sources)
+    is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    if source is None:
+        if not has_default:
+            raise _Unbindable(_unknown(parameter.name, annotation, sources))
+        default = parameter.default
+        return Binding(parameter.name, None, lambda _: default, is_keyword, True, "")
+    read, converted, warning = _conversion(parameter, annotation, source)
+    optional = has_default or _is_optional(annotation)
+    return Binding(parameter.name, source, read, is_keyword, optional, converted, warning)
+
+
+def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
+    if annotation is _EMPTY:
+        return annotation
+    holder = SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        evaluated = get_type_hints(holder, namespace)["it"]
+    except Exception as error:  # an annotation may hold any expression
+        raise _Unbindable(
+            f"the annotation {annotation!r} cannot be evaluated ({error});"
+            " import what it names in the module, outside `if TYPE_CHECKING`"
+        ) from None
+    return get_args(evaluated)[0] if get_origin(evaluated) is Annotated else evaluated
+
+
+def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source | None:
+    """Where from: by the annotation, else by the name."""
+    asked = _dotted_names(annotation)
+    for source in sources:
+        if asked.intersection(source.types):
+            return source
+    for source in sources:
+        if name in source.parameters:
+            return source
+    return None
+
+
+def _dotted_names(annotation: Any) -> set[str]:
+    """`pyfunc.events.Event`, `list[pyfunc.events.Event]`; the members of a union each."""
+    if get_origin(annotation) in (Union, UnionType):
+        members = get_args(annotation)
+        return set().union(*map(_dotted_names, members)) if len(members) < 4 else set()
+    if get_origin(annotation) is list:
+        return {f"list[{name}]" for item in get_args(annotation) for name in _dotted_names(item)}
+    if isinstance(annotation, type):
+        return {f"{annotation.__module__}.{annotation.__qualname__}"}
+    return set()
+
+
+def _is_optional(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation)
+
+
+# --- into what ------------------------------------------------------------------------------------
+
+
+def _conversion(
+    parameter: inspect.Parameter, annotation: Any, source: Source
+) -> tuple[Read, str, str]:
+    """The reader with the conversion in it, the type converted to, and a warning or two quotes."""
+    if annotation in _ANYTHING:
+        return _or_default(parameter, source), "", ""
+    if _dotted_names(annotation).intersection(source.types):
+        return source.typed_read(annotation) if source.typed_read else source.read, "", ""
+    try:
+        read = _CONVERSIONS[source.conversion](parameter, annotation, source)
+    except UnsupportedTypeError as error:
+        raise _Unbindable(f"{type_name(annotation)} cannot be converted to: {error}") from None
+    if read is not None:
+        return read, type_name(annotation), ""
+    return source.read, "", _mismatch(parameter.name, annotation, source)
+
+
+def _or_default(parameter: inspect.Parameter, source: Source) -> Read:
+    """Data that is absent gives way to the parameter's default."""
+    default, read = parameter.default, source.read
+    if default in (_EMPTY, None) or source.conversion is not Conversion.PAYLOAD:
+        return read
+
+    def read_or_default(invocation: Invocation) -> Any:
+        value = read(invocation)
+        return default if value is None else value
+
+    return read_or_default
+
+
+def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
+    default = ... if parameter.default is _EMPTY else parameter.default
+    convert = from_payload(parameter.name, annotation, default)
+    if convert is None:
+        return None
+    payload = event_payload if source.needs is Needs.EVENT else body_payload
+    return lambda invocation: convert(payload(invocation))
+
+
+def _from_strings(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
+    if _is_mapping(annotation):
+        return _as_dict(parameter, annotation, source)
+    convert = from_strings(parameter.name, annotation)
+    return lambda invocation: convert(source.read(invocation))
+
+
+def _as_dict(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
+    if (get_origin(annotation) or annotation) is not dict:
+        return None
+    return lambda invocation: dict(source.read(invocation))
+
+
+def _as_it_is(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
+    return None
+
+
+_CONVERSIONS: Mapping[Conversion, Callable[[inspect.Parameter, Any, Source], Read | None]] = {
+    Conversion.NONE: _as_it_is,
+    Conversion.PAYLOAD: _from_payload,
+    Conversion.STRINGS: _from_strings,
+    Conversion.DICT: _as_dict,
+}
+
+
+def _is_mapping(annotation: Any) -> bool:
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, Mapping) and not hasattr(kind, "__total__")
+
+
+def _mismatch(name: str, annotation: Any, source: Source) -> str:
+    kind = get_origin(annotation) or annotation
+    if kind in source.accepts or _is_mapping(annotation) or source.conversion:
+        return ""
+    return f"{name} is annotated {type_name(annotation)} and receives {source.gives}"
+
+
+# --- what is told ---------------------------------------------------------------------------------
+
+
+def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
+    known = [parameter for source in sources for parameter in source.parameters]
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.55)
+    asked = "" if annotation in _ANYTHING else f" nor does its annotation {type_name(annotation)}"
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"the name asks for nothing that is known{asked and ','}{asked}{hint}"
+
+
+def _hint(sources: tuple[Source, ...]) -> str:
+    known = [parameter for source in sources for parameter in source.parameters]
+    return (
+        f"A parameter may be named {', '.join(known[:-1])} or {known[-1]},"
+        " be annotated with a type that says what it is, or have a default."
+    )
