@@ -1,0 +1,72 @@
+"""Who may be invoked now, who waits for a place, and who is told to come back."""
+
+import asyncio
+from collections import deque
+
+from pyfunc.errors import UnavailableError
+
+__all__ = ["Admission"]
+
+
+class Admission:
+    """A number of places, and a queue before them.
+
+    Args:
+        places: Invocations at a time; 0 for no limit.
+        queue: How many more may wait for a place.
+        queue_timeout: How long one may wait, in seconds.
+    """
+
+    def __init__(self, places: int, queue: int, queue_timeout: float) -> None:
+        self.places = places
+        self.queue = queue
+        self.queue_timeout = queue_timeout
+        self.taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next invocation would have to wait."""
+        return bool(self.places) and self.taken >= self.places
+
+    async def enter(self) -> None:
+        """Take a place, or wait for one.
+
+        Raises:
+            UnavailableError: The queue is full, or the wait was too long.
+        """
+        if self.is_full:
+            await self._wait()
+        else:
+            self.taken += 1
+
+    def leave(self) -> None:
+        """Give the place to the one who waits longest, or give it up."""
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self.taken -= 1
+
+    async def _wait(self) -> None:
+        if len(self._waiting) >= self.queue:
+            raise UnavailableError("all places are taken: try again later")
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            async with asyncio.timeout(self.queue_timeout):
+                await place
+        except TimeoutError:
+            self._give_back(place)
+            raise UnavailableError("no place became free in time: try again later") from None
+        except asyncio.CancelledError:
+            self._give_back(place)
+            raise
+
+    def _give_back(self, place: "asyncio.Future[None]") -> None:
+        """A place that was handed over just as its taker gave up goes to the next one."""
+        if place.done() and not place.cancelled():
+            self.leave()
+        elif place in self._waiting:
+            self._waiting.remove(place)

@@ -1,0 +1,90 @@
+"""`create_app`: the one place that lists middlewares, routes and contexts."""
+
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+
+from pyfunc.admission import Admission
+from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
+from pyfunc.invoker import Invoker
+from pyfunc.lifecycle import Lifecycle, Phase
+from pyfunc.loader import Loaded, load
+from pyfunc.middleware import admission_middleware, errors_middleware, events_middleware
+from pyfunc.probes import probes_middleware
+from pyfunc.replies import EventReplies
+from pyfunc.resolver import compile_plan
+from pyfunc.settings import Settings
+from pyfunc.sources import SOURCES, Source
+
+__all__ = ["LIFECYCLE", "create_app"]
+
+LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
+
+
+def create_app(
+    settings: Settings | None = None,
+    loaded: Loaded | None = None,
+    sources: tuple[Source, ...] = SOURCES,
+) -> web.Application:
+    """An application that serves one function.
+
+    Args:
+        settings: The options; read from the environment where they are not given.
+        loaded: The function; found as the settings say where it is not given.
+        sources: What the function may ask for.
+
+    Raises:
+        StartupError: The function cannot be served; the message says why.
+    """
+    settings = settings or Settings.resolve()
+    loaded = loaded or load(settings.search_path, settings.module_name, settings.function_name)
+    plan = compile_plan(loaded.function, str(loaded), sources)
+    lifecycle = Lifecycle()
+    executor = ThreadPoolExecutor(settings.threads, "pyfunc")
+    replies = EventReplies(
+        settings.reply_mode,
+        settings.reply_type,
+        settings.reply_source or f"/{loaded.module_name}/{loaded.function_name}",
+    )
+    flask = _flask(loaded)
+    invoker = Invoker(loaded.function, plan, replies, executor, settings.timeout, flask)
+
+    app = web.Application(
+        middlewares=[
+            probes_middleware(lifecycle),
+            errors_middleware(str(loaded), settings.debug),
+            admission_middleware(_admission(settings), lifecycle),
+            *([events_middleware] if plan.takes_events else []),
+        ],
+        client_max_size=settings.max_body,
+    )
+    app[LIFECYCLE] = lifecycle
+    app.router.add_route(
+        "*", "/{path:.*}", invoker.handle_events if plan.takes_events else invoker.handle_http
+    )
+    app.cleanup_ctx.append(_life(lifecycle, loaded, executor))
+    return app
+
+
+def _flask(loaded: Loaded) -> FlaskBridge | None:
+    """What `flask.request` and its like need, for functions that know Flask."""
+    code = getattr(loaded.function, "__code__", None)
+    wanted = flask_is_loaded() or (code is not None and mentions_flask(code))
+    return FlaskBridge(loaded.module_name) if wanted else None
+
+
+def _admission(settings: Settings) -> Admission:
+    return Admission(settings.concurrency, settings.queue, settings.queue_timeout)
+
+
+def _life(
+    lifecycle: Lifecycle, loaded: Loaded, executor: ThreadPoolExecutor
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def life(_: web.Application) -> AsyncIterator[None]:
+        lifecycle.phase = Phase.READY
+        yield
+        lifecycle.phase = Phase.STOPPED
+        executor.shutdown(wait=False, cancel_futures=True)
+
+    return life

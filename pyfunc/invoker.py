@@ -1,0 +1,151 @@
+"""The aiohttp handler: arguments read, function called (awaited, or in a thread), result answered.
+
+A sync function runs in a thread of our own pool with the request's context variables; an async
+function runs on the loop.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+
+from aiohttp import web
+
+from pyfunc.context import CURRENT, Invocation
+from pyfunc.errors import DeadlineError
+from pyfunc.events import Event
+from pyfunc.flaskbridge import FlaskBridge
+from pyfunc.middleware import EVENTS
+from pyfunc.replies import EventReplies, Stream, http_answer
+from pyfunc.resolver import Plan
+from pyfunc.streams import collected, send
+
+__all__ = ["Invoker"]
+
+logger = logging.getLogger("pyfunc")
+
+Call = Callable[[], Any]
+
+_NO_CONTEXT = nullcontext()
+
+
+class Invoker:
+    """Invokes one function for each request.
+
+    Args:
+        function: The user's callable.
+        plan: How to call it.
+        replies: What becomes of the results of an event function.
+        executor: Where sync functions run.
+        timeout: The time limit of an invocation in seconds; 0 for none.
+        flask: Lends the function Flask's contexts, where it knows Flask.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        plan: Plan,
+        replies: EventReplies,
+        executor: Executor,
+        timeout: float,
+        flask: FlaskBridge | None = None,
+    ) -> None:
+        self.function = function
+        self.plan = plan
+        self.replies = replies
+        self.executor = executor
+        self.timeout = timeout
+        self.reads_body = plan.needs_body or flask is not None
+        self._call = self._await if plan.is_async else self._hand_over
+        self._flask = flask
+
+    async def handle_http(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request with what the function returns."""
+        body = await request.read() if self.reads_body else b""
+        invocation = Invocation(request, body, (), self._deadline())
+        answer = http_answer(await self.invoke(invocation), request)
+        if isinstance(answer, Stream):
+            return await send(answer, request, self.executor)
+        return answer
+
+    async def handle_events(self, request: web.Request) -> web.StreamResponse:
+        """Answer the events of a request with the function's replies."""
+        events = request[EVENTS]
+        body = await request.read()  # read already; aiohttp keeps it
+        if self.plan.takes_batch:
+            groups = [events] if events else []
+        else:
+            groups = [[event] for event in events]
+        replies: list[Event] = []
+        for group in groups:
+            answer = await self._replies(Invocation(request, body, group, self._deadline()))
+            if isinstance(answer, web.StreamResponse):
+                return answer
+            replies += answer
+        return self.replies.response(replies)
+
+    async def _replies(self, invocation: Invocation) -> list[Event] | web.StreamResponse:
+        result = await self.invoke(invocation)
+        received = invocation.event
+        if not self.plan.is_generator:
+            return self.replies.events(result, received, invocation.request)
+        replies: list[Event] = []
+        for item in await collected(result, self.executor):
+            answer = self.replies.events(item, received, invocation.request)
+            if isinstance(answer, web.StreamResponse):
+                return answer
+            replies += answer
+        return replies
+
+    async def invoke(self, invocation: Invocation) -> Any:
+        """Call the function once and give what it returned.
+
+        Raises:
+            DeadlineError: It was not done within the time limit.
+        """
+        plan = self.plan
+        if invocation.events and not plan.checks_data:
+            for event in invocation.events:
+                event.data  # noqa: B018 - malformed data is found before the call
+        arguments = [read(invocation) for read in plan.positional]
+        keywords = {name: read(invocation) for name, read in plan.keywords}
+        CURRENT.set(invocation)
+        call = partial(self.function, *arguments, **keywords)
+        if not self.timeout:
+            return await self._call(invocation, call)
+        try:
+            async with asyncio.timeout(self.timeout) as limit:
+                return await self._call(invocation, call)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the function's own
+            raise DeadlineError(
+                f"the function was not done within {self.timeout:g} seconds"
+            ) from None
+
+    async def _await(self, invocation: Invocation, call: Call) -> Any:
+        with self._context(invocation):
+            result = call()
+            return await result if isawaitable(result) else result
+
+    async def _hand_over(self, invocation: Invocation, call: Call) -> Any:
+        """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
+        loop = asyncio.get_running_loop()
+        with self._context(invocation):
+            run = partial(copy_context().run, call)
+            result = await loop.run_in_executor(self.executor, run)
+            return await result if isawaitable(result) else result
+
+    def _context(self, invocation: Invocation) -> AbstractContextManager[Any]:
+        if self._flask is None:
+            return _NO_CONTEXT
+        return self._flask.context(invocation.request, invocation.body)
+
+    def _deadline(self) -> float | None:
+        return time.monotonic() + self.timeout if self.timeout else None

@@ -1,0 +1,126 @@
+"""The aiohttp middlewares: errors to responses, admission, requests to events."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from pyfunc.admission import Admission
+from pyfunc.errors import (
+    EventRequiredError,
+    MalformedBodyError,
+    MethodError,
+    ReplyError,
+    RequestError,
+)
+from pyfunc.events import Event, content_mode, decode
+from pyfunc.flaskbridge import flask_error_types
+from pyfunc.lifecycle import Lifecycle
+from pyfunc.replies import flask_error
+
+__all__ = ["EVENTS", "admission_middleware", "errors_middleware", "events_middleware"]
+
+logger = logging.getLogger("pyfunc")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EVENTS: web.RequestKey[list[Event]] = web.RequestKey("pyfunc_events", list)
+
+_SEND_ONE = (
+    "this function takes CloudEvents: send a POST with the headers ce-id, ce-source, ce-type"
+    " and ce-specversion: 1.0, or with Content-Type: application/cloudevents+json"
+)
+
+
+def problem(error: RequestError) -> web.Response:
+    """An error as a problem document (RFC 9457)."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _phrase(error.status),
+        "status": error.status,
+        "detail": error.detail,
+    }
+    if error.errors:
+        document["errors"] = list(error.errors)
+    return web.Response(
+        status=error.status,
+        body=msgspec.json.encode(document),
+        headers={**error.headers, "Content-Type": "application/problem+json"},
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def errors_middleware(name: str, debug: bool) -> Middleware:
+    """Whatever goes wrong below becomes a response that tells the caller what to do.
+
+    Args:
+        name: How the function is called in the log.
+        debug: Tell the caller the exception of a failed function too.
+    """
+
+    @web.middleware
+    async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RequestError as error:
+            return problem(error)
+        except web.HTTPRequestEntityTooLarge:
+            return problem(RequestError("the body is larger than is taken here", status=413))
+        except web.HTTPException:
+            raise  # the function's own choice
+        except web.RequestPayloadError:
+            return problem(
+                MalformedBodyError("the body is broken: it does not arrive as announced")
+            )
+        except ReplyError as error:
+            logger.error("%s returned what cannot be sent: %s", name, error)
+            return problem(_failure(str(error) if debug else "the function's answer is not valid"))
+        except Exception as error:  # the border with user code
+            if isinstance(error, flask_error_types()):
+                return flask_error(error, request)
+            logger.exception("%s failed", name)
+            return problem(_failure(repr(error) if debug else "the function failed"))
+
+    return errors
+
+
+def _failure(detail: str) -> RequestError:
+    return RequestError(detail, status=500)
+
+
+def admission_middleware(admission: Admission, lifecycle: Lifecycle) -> Middleware:
+    """One place for each invocation, counted while it is in flight."""
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await admission.enter()
+        lifecycle.enter()
+        try:
+            return await handler(request)
+        finally:
+            lifecycle.leave()
+            admission.leave()
+
+    return admit
+
+
+@web.middleware
+async def events_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Decode the events of a request, for event functions."""
+    if request.method != "POST":
+        raise MethodError(_SEND_ONE, headers={"Allow": "POST"})
+    mode = content_mode(request.headers)
+    if mode is None:
+        raise EventRequiredError(_SEND_ONE)
+    request[EVENTS] = decode(mode, request.headers.items(), await request.read())
+    return await handler(request)
