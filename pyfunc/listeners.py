@@ -1,0 +1,97 @@
+"""Opens the listening sockets, so that an address that is taken is told before anything starts."""
+
+import errno
+import os
+import socket
+from collections.abc import Sequence
+
+from pyfunc.errors import ListenError
+from pyfunc.settings import Address
+
+__all__ = ["listen", "shown"]
+
+_BACKLOG = 1024
+_TRIES = 20
+
+
+def listen(addresses: Sequence[Address]) -> list[socket.socket]:
+    """One socket for each address; two, IPv4 and IPv6, for every interface.
+
+    Args:
+        addresses: Where to listen; port 0 takes a free one.
+
+    Raises:
+        ListenError: An address is taken, not allowed or not of this machine.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for address in addresses:
+            sockets += _open(address, addresses)
+    except OSError as error:
+        for opened in sockets:
+            opened.close()
+        raise ListenError(_reason(address, error)) from None
+    return sockets
+
+
+def shown(sock: socket.socket) -> str:
+    """The address of a socket, as a URL."""
+    host, port, *_ = sock.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _open(address: Address, addresses: Sequence[Address]) -> list[socket.socket]:
+    if address.host is None or (address.host == "::" and not _has_ipv4(address.port, addresses)):
+        return _every_interface(address.port)
+    found = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    family, _, _, _, where = found[0]
+    return [_bind(family, (str(where[0]), address.port))]
+
+
+def _has_ipv4(port: int, addresses: Sequence[Address]) -> bool:
+    return any(other.host == "0.0.0.0" and other.port == port for other in addresses)
+
+
+def _every_interface(port: int) -> list[socket.socket]:
+    """IPv4 and IPv6 on the same port; IPv4 alone where the kernel has no IPv6."""
+    for attempt in range(_TRIES):
+        four = _bind(socket.AF_INET, ("0.0.0.0", port))
+        try:
+            return [four, _bind(socket.AF_INET6, ("::", four.getsockname()[1]))]
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                return [four]
+            four.close()
+            # A free port of one family may be taken in the other: try another one.
+            if port or error.errno != errno.EADDRINUSE or attempt == _TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _bind(family: int, where: tuple[str, int]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(where)
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
+def _reason(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{address} is taken by another program: stop it,"
+            " or choose another port with --port or PORT (0 takes a free one)"
+        )
+    if error.errno == errno.EACCES:
+        return f"{address} may not be listened on by this user: choose a port from 1024 up"
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return f"{address} cannot be listened on ({reason}): choose another --host or --port"
