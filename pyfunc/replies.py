@@ -15,11 +15,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from pyfunc import sdk
-from pyfunc.errors import ReplyError
+from pyfunc.errors import ReplyError, RequestError
 from pyfunc.events import (
     ContentMode,
     Event,
     Message,
+    content_mode,
+    decode,
     encode,
     encode_batch,
     is_plain,
@@ -246,13 +248,13 @@ class EventReplies:
             return result
         if isinstance(result, flask_answer_types()):
             return _whole(result, request)
-        if (message := http_message(result)) is not None:
-            return web.Response(body=message[1], headers=message[0])
         if type(result) is list and all(_is_event(item) for item in result):
             return [self._completed(_as_event(item), received) for item in result]
         return [self._single(result, received)]
 
     def _single(self, result: Any, received: Event) -> Event:
+        if (message := http_message(result)) is not None:
+            return self._completed(_decoded(*message), received)
         if type(result) is tuple and len(result) == 2 and isinstance(result[0], Mapping):
             return self._completed(_event(dict(result[0]), result[1]), received)
         event = _as_event(result)
@@ -313,6 +315,15 @@ def _same_data(event: Event, received: Event) -> bool:
 
 def _is_event(item: Any) -> bool:
     return isinstance(item, Event) or sdk.unpack(item) is not None
+
+
+def _decoded(headers: dict[str, str], body: bytes) -> Event:
+    """An event that the function has encoded by the SDK's means, looked at like any other."""
+    mode = content_mode(CIMultiDict(headers))
+    try:
+        return decode(mode or ContentMode.BINARY, headers.items(), body)[0]
+    except (RequestError, IndexError) as error:
+        raise ReplyError(f"the encoded event that was returned: {error}") from None
 
 
 def _as_event(item: Any) -> Any:

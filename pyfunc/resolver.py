@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from pyfunc import sdk
 from pyfunc.context import Invocation
 from pyfunc.convert import UnsupportedTypeError, from_payload, from_strings, type_name
 from pyfunc.errors import SignatureError
@@ -212,6 +213,8 @@ def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source |
 
 def _dotted_names(annotation: Any) -> set[str]:
     """`pyfunc.events.Event`, `list[pyfunc.events.Event]`; the members of a union each."""
+    if (of_the_sdk := sdk.event_type(annotation)) is not None:
+        return {of_the_sdk}
     if get_origin(annotation) in (Union, UnionType):
         members = get_args(annotation)
         return set().union(*map(_dotted_names, members)) if len(members) < 4 else set()

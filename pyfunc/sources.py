@@ -10,6 +10,8 @@ from typing import Any
 
 from pyfunc import flaskbridge, sdk
 from pyfunc.context import Invocation
+from pyfunc.convert import type_name
+from pyfunc.errors import DataError
 from pyfunc.payload import Payload
 from pyfunc.request import Request
 
@@ -86,7 +88,10 @@ def _sdk_event(annotation: Any) -> Read:
 
     def read(invocation: Invocation) -> Any:
         event = invocation.event
-        return build(event.attributes, event.data)
+        try:
+            return build(event.attributes, event.data)
+        except ValueError as error:
+            raise DataError(f"the event does not fit {type_name(annotation)}") from error
 
     return read
 
