@@ -5,14 +5,12 @@ function runs on the loop.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from functools import partial
-from inspect import isawaitable
 from typing import Any
 
 from aiohttp import web
@@ -27,8 +25,6 @@ from pyfunc.resolver import Plan
 from pyfunc.streams import collected, send
 
 __all__ = ["Invoker"]
-
-logger = logging.getLogger("pyfunc")
 
 Call = Callable[[], Any]
 
@@ -132,7 +128,7 @@ class Invoker:
     async def _await(self, invocation: Invocation, call: Call) -> Any:
         with self._context(invocation):
             result = call()
-            return await result if isawaitable(result) else result
+            return await result if isinstance(result, Awaitable) else result
 
     async def _hand_over(self, invocation: Invocation, call: Call) -> Any:
         """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
@@ -140,7 +136,7 @@ class Invoker:
         with self._context(invocation):
             run = partial(copy_context().run, call)
             result = await loop.run_in_executor(self.executor, run)
-            return await result if isawaitable(result) else result
+            return await result if isinstance(result, Awaitable) else result
 
     def _context(self, invocation: Invocation) -> AbstractContextManager[Any]:
         if self._flask is None:
