@@ -1,0 +1,2 @@
+def main(attributes, data):
+    return attributes, data

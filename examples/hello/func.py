@@ -1,0 +1,2 @@
+def main(query):
+    return f"Hello, {query.get('name', 'world')}!\n"

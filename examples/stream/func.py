@@ -1,0 +1,8 @@
+import asyncio
+
+
+async def main(query):
+    for number in range(int(query.get("from", 3)), 0, -1):
+        yield f"{number}\n"
+        await asyncio.sleep(float(query.get("every", 0.2)))
+    yield "Lift-off!\n"
