@@ -3,7 +3,6 @@ from typing import Any
 
 counter = 0
 
-
 def main(data: Any, attributes: dict, req: Any):
     global counter
     counter = counter + 1

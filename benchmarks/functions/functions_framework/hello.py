@@ -1,0 +1,6 @@
+import functions_framework
+
+
+@functions_framework.http
+def main(request):
+    return f"Hello {request.get_data().decode()}"

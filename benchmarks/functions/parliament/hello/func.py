@@ -1,0 +1,2 @@
+def main(context):
+    return f"Hello {context.request.get_data().decode()}"

@@ -1,0 +1,2 @@
+def main(body: bytes):
+    return f"Hello {body.decode()}"

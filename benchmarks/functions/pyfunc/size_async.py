@@ -1,0 +1,2 @@
+async def main(body: bytes):
+    return str(len(body))

@@ -1,0 +1,1 @@
+"""Measures pyfunc beside its peers; `benchmarks/run.py` is the door, the README the manual."""

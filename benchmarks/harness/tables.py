@@ -1,0 +1,74 @@
+"""The results as text."""
+
+from collections.abc import Iterable
+from statistics import median
+
+from harness.goals import Verdict, by_cpu, judge
+from harness.results import Results
+
+HEADINGS = {
+    "load": ("requests per second, on one core", {"rate": ("req/s", 1.0, ",.0f")}),
+    "cold-start": (
+        "exec to first answer",
+        {"wall": ("ms", 1e3, ".0f"), "cpu": ("CPU ms", 1e3, ".0f")},
+    ),
+    "memory": ("resident memory after the first answer", {"resident": ("MB", 2**-20, ".1f")}),
+    "soak": ("resident memory, early and late", {"resident": ("MB", 2**-20, ".1f")}),
+    "bodies": (
+        "large bodies and stalled streams",
+        {
+            "wall": ("us/request", 1e6, ",.0f"),
+            "cpu": ("CPU us/request", 1e6, ",.0f"),
+            "chunks made": ("chunks made", 1.0, ".0f"),
+            "chunks held": ("chunks held", 1.0, ".1f"),
+        },
+    ),
+}
+LATENCY = {
+    "p50": ("p50 ms", 1e3, ".2f"),
+    "p99": ("p99 ms", 1e3, ".2f"),
+    "cpu": ("CPU us", 1e6, ".0f"),
+}
+
+
+def sections(results: Results) -> Iterable[str]:
+    """One block of text per section that was measured: median (least to greatest)."""
+    for section, (title, measures) in HEADINGS.items():
+        rows = results.get(section)
+        if rows:
+            yield f"\n{title}: median (least to greatest)"
+            wanted = {**measures, **LATENCY} if section == "load" else measures
+            yield from (_row(name, row, wanted) for name, row in rows.items())
+
+
+def _row(name: str, row: dict[str, list[float]], wanted: dict[str, tuple[str, float, str]]) -> str:
+    cells = [
+        f"{_spread(row[measure], factor, form)} {unit}"
+        for measure, (unit, factor, form) in wanted.items()
+        if row.get(measure)
+    ]
+    return f"  {name:44}" + "  ".join(f"{cell:>30}" for cell in cells)
+
+
+def _spread(values: list[float], factor: float = 1.0, form: str = ".2f") -> str:
+    low, middle, high = (
+        format(value * factor, form) for value in (min(values), median(values), max(values))
+    )
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def verdicts(results: Results) -> Iterable[str]:
+    """One line per goal; beside ratios of rates what they are by CPU time, as a second opinion."""
+    yield "\ngoals: median of the rounds' ratios (least to greatest)"
+    for verdict, second in zip(judge(results), judge(by_cpu(results)), strict=True):
+        goal = verdict.goal
+        bound = f"{'at least' if goal.at_least else 'at most'} {goal.bound:.2f}"
+        seen = _spread(verdict.ratios) if verdict.ratios else "-"
+        opinion = _opinion(verdict, second)
+        yield f"  {goal.number}  {goal.text:48}{bound:>14}  {seen:>24}  {verdict.word}{opinion}"
+
+
+def _opinion(verdict: Verdict, second: Verdict) -> str:
+    if not second.ratios or second.ratios == verdict.ratios:
+        return ""
+    return f" (by CPU time {median(second.ratios):.2f})"
