@@ -3,6 +3,7 @@ from typing import Any
 
 counter = 0
 
+
 def main(data: Any, attributes: dict, req: Any):
     global counter
     counter = counter + 1

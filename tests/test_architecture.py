@@ -1,0 +1,44 @@
+"""One owner for each power: who may read the environment, import by name, look into signatures."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyfunc
+
+PACKAGE = Path(pyfunc.__file__).parent
+
+POWERS = {
+    "os.environ": {"settings.py"},
+    "os.getenv": {"settings.py"},
+    "importlib": {"__init__.py", "loader.py", "sdk.py"},
+    "inspect": {"resolver.py"},
+    "signal": {"server.py"},
+    "sys.exit": {"__main__.py"},
+    "print": {"__main__.py"},
+}
+
+
+def used(tree: ast.AST) -> Iterator[str]:
+    """Modules imported, `module.name` pairs and plain calls of a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_power_has_its_owners_only(power: str) -> None:
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "templates" not in path.parts and power in set(used(ast.parse(path.read_text())))
+    }
+    assert users <= POWERS[power]
