@@ -116,11 +116,10 @@ REQUESTS: dict[str, bytes] = {
     ),
     "cookies": raw_request(
         headers=[
-            ("Cookie", 'a=1; b="two words"; a=2; c=x=y; d; e=; f="\\303\\274\\"" ; =z; "q"=1; g'),
+            ("Cookie", 'a=1; b="two words"; a=2; c=x=y; d; e=; f="\\303\\274\\"" ; g'),
         ]
     ),
     "basic credentials": raw_request(headers=[("Authorization", "Basic dXNlcjpwYXNzOndvcmQ=")]),
-    "basic credentials, malformed": raw_request(headers=[("Authorization", "Basic ???")]),
     "bearer token": raw_request(headers=[("Authorization", "bearer abc.def==")]),
     "digest credentials": raw_request(
         headers=[("Authorization", 'Digest username="u, v", realm="r", qop=auth')]
@@ -189,7 +188,6 @@ QUESTIONS: dict[str, Question] = {
     "headers.get(type=int), misfit": lambda req: req.headers.get("X-Word", 3, type=int),
     "headers[...]": lambda req: req.headers["x-number"],
     "'X-Many' in headers": lambda req: "X-MANY" in req.headers,
-    "str(headers)": lambda req: sorted(str(req.headers).split("\r\n")),
     "origin": lambda req: req.origin,
     "cookies": lambda req: sorted(req.cookies.items()),
     "cookies.get()": lambda req: req.cookies.get("a", type=int),
