@@ -147,6 +147,8 @@ def _parse_multipart(body: bytes, boundary: str) -> Form:
     # Imported late: only functions that read a multipart form need the parser.
     from multipart import MultipartError, ParserLimitReached
 
+    if not boundary:
+        raise MalformedBodyError("the multipart form's Content-Type names no boundary")
     fields: list[tuple[str, str]] = []
     files: list[tuple[str, UploadedFile]] = []
     try:
