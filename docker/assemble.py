@@ -6,6 +6,7 @@ Runs during `docker build` only, with the standard library alone.
 """
 
 import compileall
+import importlib
 import py_compile
 import shutil
 import subprocess
@@ -19,12 +20,18 @@ ENVIRONMENT = Path("/opt/pyfunc")
 LEFT_OUT = (".git", ".venv", "venv", "__pycache__")
 """Names of directories that are never part of a function."""
 
+IMPORTED_LATE = ("pyfunc.server", "concurrent.futures.thread", "encodings.idna")
+"""What the first request would otherwise import, and compile, from the standard library."""
+
 
 def requirements(function: Path) -> list[str]:
     """What pip is asked for: `requirements.txt`, or what `pyproject.toml` says.
 
-    A `pyproject.toml` with a `[build-system]` is a package and is installed as one, without being
-    editable; one without lists dependencies of the files beside it (PEP 621 and PEP 517).
+    A `pyproject.toml` with a `[build-system]` describes a package, which is installed (PEP 517);
+    one without lists the dependencies of the files beside it (PEP 621).
+
+    Raises:
+        tomllib.TOMLDecodeError: The `pyproject.toml` is no TOML.
     """
     if (function / "requirements.txt").is_file():
         return ["--requirement", "requirements.txt"]
@@ -36,40 +43,48 @@ def requirements(function: Path) -> list[str]:
     return list(project.get("project", {}).get("dependencies", []))
 
 
-def pip(*arguments: str) -> None:
-    """Run the build's pip on the image's virtual environment; a failure ends the build."""
-    python = str(ENVIRONMENT / "bin/python")
-    command = [sys.executable, "-m", "pip", "--python", python, *arguments]
-    status = subprocess.run(command, check=False).returncode
-    if status:
-        sys.exit(status)
-
-
-def install(function: Path) -> None:
-    """Install the function's requirements and leave only files that any user may read."""
-    for path in [found for name in LEFT_OUT for found in function.rglob(name)]:
+def tidy(function: Path) -> None:
+    """Leave only files that are part of the function, and let every user read them."""
+    for path in [found for name in LEFT_OUT for found in function.rglob(name) if found.is_dir()]:
         shutil.rmtree(path, ignore_errors=True)
     for path in function.rglob("*"):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o755 | (0o555 if path.is_dir() else 0o444))
+
+
+def pip(*arguments: str) -> None:
+    """Run the build's pip on the image's virtual environment; a failure ends the build."""
+    python = str(ENVIRONMENT / "bin/python")
+    command = [sys.executable, "-m", "pip", "--python", python, *arguments]
+    if status := subprocess.run(command, check=False).returncode:
+        sys.exit(status)
+
+
+def install() -> None:
+    """Install the requirements of the function in the working directory."""
+    function = Path.cwd()
+    tidy(function)
     if wanted := requirements(function):
         pip("install", "--no-compile", *wanted)
     pip("check")
 
 
-def compile_all(function: Path) -> None:
-    """Compile the packages and the function; files that are no Python 3 are left as they are.
+def compile_all() -> None:
+    """Compile the packages, the function, and the part of the standard library that is used.
 
     Unchecked, because layers may change a file's time stamp, which would make bytecode stale.
+    Files that are no Python 3, as some packages have among their data, are left as they are.
     """
+    for name in IMPORTED_LATE:
+        importlib.import_module(name)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    for root in (ENVIRONMENT, function):
+    for root in (ENVIRONMENT, Path.cwd()):
         compileall.compile_dir(root, quiet=2, workers=0, invalidation_mode=mode)
 
 
-STEPS: Mapping[str, Callable[[Path], None]] = MappingProxyType(
+STEPS: Mapping[str, Callable[[], None]] = MappingProxyType(
     {"install": install, "compile": compile_all}
 )
 
 if __name__ == "__main__":
-    STEPS[sys.argv[1]](Path.cwd())
+    STEPS[sys.argv[1]]()
