@@ -15,6 +15,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from pyfunc.probes import LIVENESS_PATHS, READINESS_PATHS
 from pyfunc.settings import OPTIONS, Settings
 
 DOCKER = Path(__file__).parent.parent / "docker"
@@ -183,8 +184,8 @@ def test_pod_asks_the_port_and_the_probes_that_pyfunc_has(manifest: Manifest) ->
     [container] = _pod(manifest)["containers"]
     [port] = container["ports"]
     assert port["containerPort"] == _settings(manifest).port == Settings().port
-    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz/ready"
-    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz/live"
+    assert container["readinessProbe"]["httpGet"]["path"] in READINESS_PATHS
+    assert container["livenessProbe"]["httpGet"]["path"] in LIVENESS_PATHS
     asked = container["readinessProbe"]["httpGet"].get("port", port.get("name"))
     assert asked == port.get("name")
 
