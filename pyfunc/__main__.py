@@ -3,8 +3,15 @@
 Exit codes: 0 done, 1 `check` found faults, 2 a wrong option, 3 the function cannot be served.
 """
 
-import argparse
 import sys
+from pathlib import Path
+
+# `python -m` puts the current directory first; a `json.py` of the user's would then be taken for
+# Python's own by our imports. The loader puts the search path there, once everything is imported.
+if __name__ == "__main__" and not sys.flags.safe_path and sys.path[0] in ("", str(Path.cwd())):
+    del sys.path[0]
+
+import argparse
 from collections.abc import Sequence
 from typing import Any
 

@@ -70,8 +70,12 @@ def create_app(
 def _flask(loaded: Loaded) -> FlaskBridge | None:
     """What `flask.request` and its like need, for functions that know Flask."""
     code = getattr(loaded.function, "__code__", None)
-    wanted = flask_is_loaded() or (code is not None and mentions_flask(code))
-    return FlaskBridge(loaded.module_name) if wanted else None
+    if not flask_is_loaded() and (code is None or not mentions_flask(code)):
+        return None
+    try:
+        return FlaskBridge(loaded.module_name)
+    except ModuleNotFoundError:
+        return None  # named and not installed: the function's own `import flask` will say so
 
 
 def _admission(settings: Settings) -> Admission:

@@ -41,6 +41,10 @@ def from_payload(name: str, annotation: Any, default: Any = ...) -> FromPayload 
         UnsupportedTypeError: Nothing can be converted to that type.
     """
     wanted, optional = _without_none(annotation)
+    try:
+        hash(wanted)
+    except TypeError:
+        raise UnsupportedTypeError("it is a value, not a type") from None
     if wanted in _AS_IT_COMES:
         return None
     read = _SIMPLE.get(wanted) or _typed(wanted)

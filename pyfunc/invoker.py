@@ -109,15 +109,18 @@ class Invoker:
         if invocation.events and not plan.checks_data:
             for event in invocation.events:
                 event.data  # noqa: B018 - malformed data is found before the call
-        arguments = [read(invocation) for read in plan.positional]
-        keywords = {name: read(invocation) for name, read in plan.keywords}
         CURRENT.set(invocation)
-        call = partial(self.function, *arguments, **keywords)
+        with self._context(invocation):
+            arguments = [read(invocation) for read in plan.positional]
+            keywords = {name: read(invocation) for name, read in plan.keywords}
+            return await self._in_time(partial(self.function, *arguments, **keywords))
+
+    async def _in_time(self, call: Call) -> Any:
         if not self.timeout:
-            return await self._call(invocation, call)
+            return await self._call(call)
         try:
             async with asyncio.timeout(self.timeout) as limit:
-                return await self._call(invocation, call)
+                return await self._call(call)
         except TimeoutError:
             if not limit.expired():
                 raise  # the function's own
@@ -125,18 +128,16 @@ class Invoker:
                 f"the function was not done within {self.timeout:g} seconds"
             ) from None
 
-    async def _await(self, invocation: Invocation, call: Call) -> Any:
-        with self._context(invocation):
-            result = call()
-            return await result if isinstance(result, Awaitable) else result
+    async def _await(self, call: Call) -> Any:
+        result = call()
+        return await result if isinstance(result, Awaitable) else result
 
-    async def _hand_over(self, invocation: Invocation, call: Call) -> Any:
+    async def _hand_over(self, call: Call) -> Any:
         """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
         loop = asyncio.get_running_loop()
-        with self._context(invocation):
-            run = partial(copy_context().run, call)
-            result = await loop.run_in_executor(self.executor, run)
-            return await result if isinstance(result, Awaitable) else result
+        run = partial(copy_context().run, call)
+        result = await loop.run_in_executor(self.executor, run)
+        return await result if isinstance(result, Awaitable) else result
 
     def _context(self, invocation: Invocation) -> AbstractContextManager[Any]:
         if self._flask is None:

@@ -152,7 +152,8 @@ def _amended(
     if isinstance(answer, Stream):
         merged = answer.headers.copy()
         merged.update(extra)
-        return Stream(answer.chunks, status or answer.status, merged)
+        reason = answer.reason if status in (None, answer.status) else None
+        return Stream(answer.chunks, status or answer.status, merged, reason)
     answer.headers.update(extra)
     if status is not None:
         answer.set_status(status)
@@ -333,7 +334,7 @@ def _as_event(item: Any) -> Any:
 def _whole(result: Any, request: web.Request) -> web.Response:
     """A Flask response to an event, in one piece: brokers read no streams."""
     answer = flask_answer(result, request)
-    body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
+    body = answer.body if isinstance(answer.body, bytes) else answer.body.read()
     return web.Response(
         status=answer.status, reason=answer.reason, headers=answer.headers, body=body
     )

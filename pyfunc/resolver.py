@@ -236,7 +236,7 @@ def _conversion(
     parameter: inspect.Parameter, annotation: Any, source: Source
 ) -> tuple[Read, str, str]:
     """The reader with the conversion in it, the type converted to, and a warning or two quotes."""
-    if annotation in _ANYTHING:
+    if _is_open(annotation):
         return _or_default(parameter, source), "", ""
     if _dotted_names(annotation).intersection(source.types):
         return source.typed_read(annotation) if source.typed_read else source.read, "", ""
@@ -247,6 +247,11 @@ def _conversion(
     if read is not None:
         return read, type_name(annotation), ""
     return source.read, "", _mismatch(parameter.name, annotation, source)
+
+
+def _is_open(annotation: Any) -> bool:
+    """Whether it leaves the type open; an annotation may be any value, so that none is compared."""
+    return any(annotation is anything for anything in _ANYTHING)
 
 
 def _or_default(parameter: inspect.Parameter, source: Source) -> Read:
@@ -303,7 +308,11 @@ def _is_mapping(annotation: Any) -> bool:
 
 def _mismatch(name: str, annotation: Any, source: Source) -> str:
     kind = get_origin(annotation) or annotation
-    if kind in source.accepts or _is_mapping(annotation) or source.conversion:
+    if (
+        any(kind is known for known in source.accepts)
+        or _is_mapping(annotation)
+        or source.conversion
+    ):
         return ""
     return f"{name} is annotated {type_name(annotation)} and receives {source.gives}"
 
@@ -314,7 +323,7 @@ def _mismatch(name: str, annotation: Any, source: Source) -> str:
 def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
     known = [parameter for source in sources for parameter in source.parameters]
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.55)
-    asked = "" if annotation in _ANYTHING else f" nor does its annotation {type_name(annotation)}"
+    asked = "" if _is_open(annotation) else f" nor does its annotation {type_name(annotation)}"
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"the name asks for nothing that is known{asked and ','}{asked}{hint}"
 
