@@ -47,6 +47,11 @@ class Option:
         """Whether the flag stands alone, without a value."""
         return self.parse is _switch
 
+    @property
+    def long_flag(self) -> str:
+        """How the flag is called in messages."""
+        return next(flag for flag in self.flags if flag.startswith("--"))
+
 
 def _port(text: str) -> int:
     port = int(text) if text.isascii() and text.isdigit() else -1
@@ -59,23 +64,30 @@ def _address(text: str) -> Address:
     host, colon, port = text.strip().rpartition(":")
     if not colon or (host.count(":") and not (host.startswith("[") and host.endswith("]"))):
         raise ValueError(text)
-    return Address(host.strip("[]") or None, _port(port))
+    return Address(None if host in ("", "*") else _host(host), _port(port))
 
 
 def _addresses(text: str) -> tuple[Address, ...]:
-    return tuple(_address(part) for part in text.split(",") if part.strip())
+    addresses = tuple(_address(part) for part in text.split(",") if part.strip())
+    if not addresses:
+        raise ValueError(text)
+    return addresses
+
+
+def _host(text: str) -> str:
+    return text.strip("[]")
+
+
+_SWITCHES: Mapping[str, bool] = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 
 
 def _switch(text: str) -> bool:
-    try:
-        return {"1": True, "true": True, "yes": True, "on": True}.get(text.lower()) or {
-            "0": False,
-            "false": False,
-            "no": False,
-            "off": False,
-        }[text.lower()]
-    except KeyError:
-        raise ValueError(text) from None
+    if text.lower() not in _SWITCHES:
+        raise ValueError(text)
+    return _SWITCHES[text.lower()]
 
 
 def _seconds(text: str) -> float:
@@ -109,6 +121,8 @@ def _size(text: str) -> int:
 
 
 def _text(text: str) -> str:
+    if not text:
+        raise ValueError(text)
     return text
 
 
@@ -189,7 +203,7 @@ class Settings:
     )
     host: str | None = _option(
         None,
-        _text,
+        _host,
         "a host name or address",
         "interface to listen on (default: all, IPv4 and IPv6)",
         group="listening",
@@ -329,7 +343,7 @@ class Settings:
         faults: list[str] = []
         for option, origin, text in _chosen(flags or {}, environ):
             try:
-                values[option.name] = option.parse(text)
+                values[option.name] = option.parse(text.strip())
             except ValueError:
                 faults.append(f"{origin} is {text!r}: expected {option.expected}")
         if faults:
@@ -359,7 +373,7 @@ def _chosen(flags: Mapping[str, str], environ: Mapping[str, str]) -> list[tuple[
     chosen = []
     for option in OPTIONS:
         if option.name in flags:
-            chosen.append((option, option.flags[-1], flags[option.name]))
+            chosen.append((option, option.long_flag, flags[option.name]))
         elif environ.get(option.variable) and not _overridden(option, flags):
             chosen.append((option, option.variable, environ[option.variable]))
     return chosen
