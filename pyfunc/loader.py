@@ -15,11 +15,14 @@ from typing import Any
 
 from pyfunc import sdk
 from pyfunc.errors import LoadError
+from pyfunc.neighbours import put_first
 from pyfunc.tracebacks import format_user_traceback, user_frames
 
 __all__ = ["HOOKS", "Loaded", "load", "loaded_from"]
 
 HOOKS = ("on_startup", "on_shutdown", "is_ready", "is_alive")
+
+_MISSING = object()
 
 Hooks = MappingProxyType[str, Callable[[], Any]]
 
@@ -53,10 +56,15 @@ def load(search_path: str, module_name: str, function_name: str | None) -> Loade
     Raises:
         LoadError: The directory, module or function is not there, or the import fails.
     """
+    _refuse_bad_name(module_name)
     root = Path(search_path).absolute()
     if not root.is_dir():
         raise LoadError(f"the search path {search_path} is no directory: choose one with -s")
-    _put_first(str(root))
+    try:
+        put_first(root)
+    except OSError as error:
+        raise LoadError(f"the search path {search_path} cannot be read: {error.strerror}") from None
+    importlib.invalidate_caches()
     sdk.install_aliases()
     module = _import(root, module_name)
     name, function = _find_function(module, module_name, function_name)
@@ -84,20 +92,13 @@ def _loaded(
     return Loaded(function, MappingProxyType(hooks), module_name, function_name, place)
 
 
-def _put_first(root: str) -> None:
-    if sys.path[:1] != [root]:
-        sys.path[:] = [root, *(entry for entry in sys.path if entry != root)]
-    importlib.invalidate_caches()
-
-
 def _import(root: Path, module_name: str) -> ModuleType:
-    _refuse_bad_name(module_name)
-    _forget_namesakes(root)
     try:
         module = importlib.import_module(module_name)
     except SyntaxError as error:
+        what = "imports a module with" if user_frames(error.__traceback__) else "has"
         raise LoadError(
-            f"{module_name} has a syntax error:\n{format_user_traceback(error)}"
+            f"{module_name} {what} a syntax error:\n{format_user_traceback(error)}"
         ) from None
     except ModuleNotFoundError as error:
         raise _not_found(root, module_name, error) from None
@@ -112,35 +113,14 @@ def _import(root: Path, module_name: str) -> ModuleType:
 
 
 def _refuse_bad_name(module_name: str) -> None:
-    if all(part.isidentifier() for part in module_name.split(".")):
+    is_file = module_name.endswith(".py")
+    if not is_file and all(part.isidentifier() for part in module_name.split(".")):
         return
-    hint = module_name.removesuffix(".py").replace("/", ".").replace("-", "_").strip(".")
+    hint = module_name.partition(":")[0].removesuffix(".py").strip("./")
+    hint = hint.replace("/", ".").replace("-", "_")
     raise LoadError(
         f"{module_name!r} is no module name: expected one such as func or app.handlers"
         + (f"; did you mean {hint}?" if hint != module_name else "")
-    )
-
-
-def _forget_namesakes(root: Path) -> None:
-    """Drop modules of another search path whose names would hide the files of this one.
-
-    Two apps in one process may both have a `func.py` and a `helpers.py`; each keeps the objects
-    that it imported. Modules of Python itself and of installed packages stay.
-    """
-    neighbours = {path.stem for path in root.glob("*.py")}
-    neighbours |= {path.name for path in root.iterdir() if path.is_dir()}
-    for name, module in list(sys.modules.items()):
-        top = name.partition(".")[0]
-        if top in neighbours and _is_namesake(top, module, root):
-            del sys.modules[name]
-
-
-def _is_namesake(top: str, module: ModuleType, root: Path) -> bool:
-    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-    if top in sys.stdlib_module_names or top in ("__main__", "pyfunc") or not file:
-        return False
-    return root not in Path(file).parents and not {"site-packages", "dist-packages"} & set(
-        Path(file).parts
     )
 
 
@@ -148,13 +128,7 @@ def _not_found(root: Path, module_name: str, error: ModuleNotFoundError) -> Load
     missing = error.name or ""
     is_ours = module_name == missing or module_name.startswith(f"{missing}.")
     if not is_ours or user_frames(error.__traceback__):
-        top = missing.partition(".")[0]
-        return LoadError(
-            f"{module_name} imports {missing}, which is not installed:\n"
-            f"{format_user_traceback(error)}\n"
-            f"Install it where pyfunc runs (it may be called otherwise than {top!r}), "
-            "and add it to the requirements of the function."
-        )
+        return _missing_import(root, module_name, missing, error)
     there = _modules_below(root, module_name.rpartition(".")[0])
     return LoadError(
         f"there is no module {module_name} in {root}. "
@@ -162,6 +136,26 @@ def _not_found(root: Path, module_name: str, error: ModuleNotFoundError) -> Load
         + _did_you_mean(module_name, there)
         + "Choose another directory with -s or another module with -m."
     )
+
+
+def _missing_import(
+    root: Path, module_name: str, missing: str, error: ModuleNotFoundError
+) -> LoadError:
+    """A module of the user's that is not there, or else one that somebody else wrote."""
+    top, _, below = missing.partition(".")
+    is_own = bool(below) and root.joinpath(top).is_dir()
+    fault = "there" if is_own else "installed"
+    lines = [f"{module_name} imports {missing}, which is not {fault}:"]
+    lines.append(format_user_traceback(error))
+    if not is_own:
+        lines.append(
+            f"Install it where pyfunc runs (it may be called otherwise than {top!r}),"
+            " and add it to the requirements of the function."
+        )
+    there = _modules_below(root, missing.rpartition(".")[0])
+    near = difflib.get_close_matches(missing, there, n=1)
+    lines += [f"A module {name} is in {root}: did you mean that one?" for name in near]
+    return LoadError("\n".join(lines))
 
 
 def _modules_below(root: Path, package: str) -> list[str]:
@@ -191,11 +185,13 @@ def _find_function(
     name = function_name or "main"
     if function_name is None and not hasattr(module, "main") and len(public) == 1:
         name = public[0]
+    if name in HOOKS:
+        raise LoadError(f"{name} is a hook: expected another function, with -f or FUNCTION_NAME")
     found: Any = module
     for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is None:
-        raise LoadError(_no_function(module_name, name, public, function_name is not None))
+        found = getattr(found, part, _MISSING)
+    if found is _MISSING:
+        raise LoadError(_no_function(module, name, public, function_name is not None))
     if isinstance(found, type):
         raise LoadError(
             f"{module_name}.{name} is a class: expected a function or an instance with __call__;"
@@ -212,14 +208,28 @@ def _public_functions(module: ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if isinstance(value, FunctionType)
-        and value.__module__ == module.__name__
-        and not name.startswith("_")
-        and name not in HOOKS
+        if not name.startswith("_") and name not in HOOKS and _is_defined_in(module, value)
     ]
 
 
-def _no_function(module_name: str, name: str, public: list[str], asked: bool) -> str:
+def _is_defined_in(module: ModuleType, value: Any) -> bool:
+    """Whether it is a function, decorated or not, or a callable object, of this module's own."""
+    if isinstance(value, type) or getattr(value, "__module__", None) != module.__name__:
+        return False
+    if isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
+        return True
+    return callable(value) and type(value).__module__ == module.__name__
+
+
+def _no_function(module: ModuleType, name: str, public: list[str], asked: bool) -> str:
+    module_name = module.__name__
+    if getattr(module, "__file__", None) is None:
+        there = _modules_below(Path(next(iter(module.__path__))), "")
+        listed = ", ".join(f"{module_name}.{other}" for other in there)
+        return (
+            f"{module_name} is a directory without __init__.py:"
+            f" choose one of its modules with -m: {listed or 'none is there'}"
+        )
     if not public:
         return f"{module_name} has no function {name}, nor any other: write `def {name}(...)` in it"
     listed = ", ".join(public)
