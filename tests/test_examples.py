@@ -1,5 +1,8 @@
 """Every example, served by a process of its own and asked over a socket."""
 
+import hashlib
+import hmac
+import io
 import json
 import socket
 import urllib.error
@@ -10,6 +13,7 @@ from email.message import Message
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 from tests.serving import ROOT, Served, pyfunc
 
@@ -27,7 +31,11 @@ EVENT = {
 class Answer(NamedTuple):
     status: int
     headers: "Message[str, str]"
-    body: str
+    octets: bytes
+
+    @property
+    def body(self) -> str:
+        return self.octets.decode()
 
 
 def ask(
@@ -36,10 +44,10 @@ def ask(
     request = urllib.request.Request(served.url + path, body, dict(headers))  # noqa: S310 - http
     try:
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - http
-            return Answer(response.status, response.headers, response.read().decode())
+            return Answer(response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.headers, error.read().decode())
+            return Answer(error.code, error.headers, error.read())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -128,3 +136,81 @@ def test_echo_gives_the_event_back(data: bytes) -> None:
     sent = {name: answer.headers[name] for name in (*EVENT, "ce-tenant")}
     assert sent == {**EVENT, "ce-tenant": "a"}
     assert json.loads(answer.body) == json.loads(data)
+
+
+def test_thumbnail_comes_back_as_an_image() -> None:
+    photo = io.BytesIO()
+    Image.new("RGB", (640, 320), "teal").save(photo, "JPEG")
+    headers = {**EVENT, "Content-Type": "image/jpeg", "ce-subject": "photo.jpg"}
+    with Served(ROOT / "examples/image-thumbnail") as served:
+        answer = ask(served, body=photo.getvalue(), headers=headers)
+    assert answer.headers["Content-Type"] == "image/png"
+    assert (answer.headers["ce-type"], answer.headers["ce-subject"]) == (
+        "com.example.thumbnail",
+        "photo.jpg",
+    )
+    assert Image.open(io.BytesIO(answer.octets)).size == (64, 32)
+
+
+def test_dead_letter_logs_the_reason_and_ends_the_event() -> None:
+    headers = {
+        **EVENT,
+        "ce-knativeerrorcode": "422",
+        "ce-knativeerrordest": "http://order",
+        "ce-knativeerrordata": "bm8gcGVucw==",
+    }
+    with Served(ROOT / "examples/dead-letter") as served:
+        answer = ask(served, body=b"{}", headers=headers)
+        served.wait_for("event 1 .* was not taken by http://order: status 422, no pens")
+    assert (answer.status, answer.octets) == (200, b"")
+
+
+def test_fan_out_answers_with_a_batch() -> None:
+    order = b'{"lines": [{"article": "pen"}, {"article": "ink"}]}'
+    with Served(ROOT / "examples/fan-out") as served:
+        answer = ask(served, body=order, headers=EVENT)
+    assert answer.headers["Content-Type"] == "application/cloudevents-batch+json"
+    events = json.loads(answer.body)
+    assert [event["subject"] for event in events] == ["pen", "ink"]
+    assert [event["source"] for event in events] == ["/me/lines/0", "/me/lines/1"]
+    assert [event["data"] for event in events] == [{"article": "pen"}, {"article": "ink"}]
+
+
+def test_webhook_lets_signed_deliveries_through_only() -> None:
+    body = b'{"action": "opened"}'
+    signature = "sha256=" + hmac.new(b"secret", body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "issues",
+        "X-GitHub-Delivery": "72d3162e",
+        "X-Hub-Signature-256": signature,
+    }
+    with Served(ROOT / "examples/webhook", env={"WEBHOOK_SECRET": "secret"}) as served:
+        good = ask(served, "/hook", body, headers)
+        forged = ask(served, "/hook", body + b" ", headers)
+    assert (good.headers["ce-type"], good.headers["ce-id"]) == ("com.github.issues", "72d3162e")
+    assert good.octets == body
+    assert forged.status == 401
+
+
+def test_webhook_without_a_secret_lets_nothing_through() -> None:
+    signature = "sha256=" + hmac.new(b"", b"{}", hashlib.sha256).hexdigest()
+    with Served(ROOT / "examples/webhook", env={"WEBHOOK_SECRET": ""}) as served:
+        assert ask(served, "/", b"{}", {"X-Hub-Signature-256": signature}).status == 401
+
+
+def test_llm_stream_sends_server_sent_events() -> None:
+    with Served(ROOT / "examples/llm-stream") as served:
+        answer = ask(served, "/?prompt=hi")
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    pieces = answer.body.split("\n\n")
+    assert pieces[-2:] == ["data: [DONE]", ""]
+    texts = [json.loads(piece.removeprefix("data: "))["text"] for piece in pieces[:-2]]
+    assert "".join(texts) == "You said: hi "
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_has_a_short_readme_with_the_command(name: str) -> None:
+    readme = (ROOT / "examples" / name / "README.md").read_text()
+    assert f"scripts/serve examples/{name}" in readme
+    assert 8 <= len(readme.splitlines()) <= 16
