@@ -10,7 +10,12 @@ from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
 from pyfunc.invoker import Invoker
 from pyfunc.lifecycle import Lifecycle, Phase
 from pyfunc.loader import Loaded, load
-from pyfunc.middleware import admission_middleware, errors_middleware, events_middleware
+from pyfunc.middleware import (
+    admission_middleware,
+    errors_middleware,
+    events_middleware,
+    name_response,
+)
 from pyfunc.probes import probes_middleware
 from pyfunc.replies import EventReplies
 from pyfunc.resolver import compile_plan
@@ -60,6 +65,7 @@ def create_app(
         client_max_size=settings.max_body,
     )
     app[LIFECYCLE] = lifecycle
+    app.on_response_prepare.append(name_response)
     app.router.add_route(
         "*", "/{path:.*}", invoker.handle_events if plan.takes_events else invoker.handle_http
     )

@@ -4,15 +4,16 @@ import logging
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
+from aiohttp import web
+
+from pyfunc.correlation import TraceContext, request_id, trace_context
 from pyfunc.events import Event
 
-if TYPE_CHECKING:
-    from aiohttp import web
+__all__ = ["CURRENT", "REQUEST_ID_KEY", "Context", "Invocation"]
 
-__all__ = ["CURRENT", "Context", "Invocation"]
+REQUEST_ID_KEY: web.RequestKey[str] = web.RequestKey("pyfunc_request_id", str)
 
 
 class Invocation:
@@ -25,11 +26,13 @@ class Invocation:
         deadline: When the time limit ends, on the clock of `time.monotonic`; `None` for no limit.
     """
 
-    __slots__ = ("_context", "_id", "body", "deadline", "events", "request")
+    __slots__ = (
+        "_context", "_event_ids", "_fields", "_trace", "body", "deadline", "events", "request",
+    )  # fmt: skip
 
     def __init__(
         self,
-        request: "web.Request",
+        request: web.Request,
         body: bytes,
         events: Sequence[Event] = (),
         deadline: float | None = None,
@@ -38,8 +41,11 @@ class Invocation:
         self.body = body
         self.events = events
         self.deadline = deadline
-        self._id: str | None = None
         self._context: Context | None = None
+        self._fields: dict[str, Any] | None = None
+        self._trace: TraceContext | None = None
+        # Taken now: the function may turn the event that it received into its reply.
+        self._event_ids = tuple(map(events[0].attributes.get, _EVENT_IDS)) if events else None
 
     @property
     def event(self) -> Event:
@@ -48,10 +54,36 @@ class Invocation:
 
     @property
     def id(self) -> str:
-        """A name for this invocation in logs."""
-        if self._id is None:
-            self._id = self.request.headers.get("X-Request-Id") or uuid4().hex
-        return self._id
+        """A name for this invocation in logs: the `X-Request-Id` of its request."""
+        try:
+            return self.request[REQUEST_ID_KEY]
+        except KeyError:  # outside of an app
+            self.request[REQUEST_ID_KEY] = made = request_id(self.request.headers)
+            return made
+
+    @property
+    def trace(self) -> TraceContext:
+        """Its place in a trace."""
+        if self._trace is None:
+            attributes = self.events[0].attributes if self.events else None
+            self._trace = trace_context(self.request.headers, attributes, self.id)
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: TraceContext) -> None:
+        self._trace = trace
+        self._fields = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The ids that everything carries that is logged during this invocation."""
+        if self._fields is None:
+            fields: dict[str, Any] = {"invocation_id": self.id}
+            if self._event_ids is not None:
+                fields |= zip(_EVENT_FIELDS, self._event_ids, strict=True)
+            fields |= {"trace_id": self.trace.trace_id, "span_id": self.trace.span_id}
+            self._fields = fields
+        return self._fields
 
     @property
     def context(self) -> "Context":
@@ -61,11 +93,14 @@ class Invocation:
         return self._context
 
 
+_EVENT_IDS = ("id", "type", "source")
+_EVENT_FIELDS = ("event_id", "event_type", "event_source")
+
 CURRENT: ContextVar[Invocation | None] = ContextVar("pyfunc_invocation", default=None)
 
 
 class Context:
-    """This invocation, for the function: its id, the time that is left, a logger."""
+    """This invocation, for the function: its ids, the time that is left, a logger."""
 
     __slots__ = ("_invocation",)
 
@@ -86,6 +121,18 @@ class Context:
         """Seconds until the time limit, 0.0 once it has passed; `None` for no limit."""
         deadline = self._invocation.deadline
         return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+    @property
+    def traceparent(self) -> str:
+        """The `traceparent` that an outgoing call should send (W3C Trace Context)."""
+        return self._invocation.trace.traceparent
+
+    def headers(self) -> dict[str, str]:
+        """The headers that an outgoing call should send.
+
+        `traceparent`, `tracestate` where there is one, and `X-Request-Id`; a new dict each time.
+        """
+        return {**self._invocation.trace.headers, "X-Request-Id": self._invocation.id}
 
     @property
     def logger(self) -> logging.Logger:

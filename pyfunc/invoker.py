@@ -80,11 +80,17 @@ class Invoker:
             groups = [[event] for event in events]
         replies: list[Event] = []
         for group in groups:
-            answer = await self._replies(Invocation(request, body, group, self._deadline()))
+            invocation = Invocation(request, body, group, self._deadline())
+            answer = await self._replies(invocation)
             if isinstance(answer, web.StreamResponse):
                 return answer
+            for reply in answer:
+                invocation.trace.extend(reply.attributes)
             replies += answer
-        return self.replies.response(replies)
+        response = self.replies.response(replies)
+        if replies:
+            response.headers.update(invocation.trace.headers)
+        return response
 
     async def _replies(self, invocation: Invocation) -> list[Event] | web.StreamResponse:
         result = await self.invoke(invocation)

@@ -10,6 +10,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from pyfunc.admission import Admission
+from pyfunc.context import REQUEST_ID_KEY
+from pyfunc.correlation import REQUEST_ID, request_id
 from pyfunc.errors import (
     EventRequiredError,
     MalformedBodyError,
@@ -22,7 +24,13 @@ from pyfunc.flaskbridge import flask_error_types
 from pyfunc.lifecycle import Lifecycle
 from pyfunc.replies import flask_error
 
-__all__ = ["EVENTS", "admission_middleware", "errors_middleware", "events_middleware"]
+__all__ = [
+    "EVENTS",
+    "admission_middleware",
+    "errors_middleware",
+    "events_middleware",
+    "name_response",
+]
 
 logger = logging.getLogger("pyfunc")
 
@@ -70,6 +78,7 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
 
     @web.middleware
     async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID_KEY] = request_id(request.headers)
         try:
             return await handler(request)
         except RequestError as error:
@@ -92,6 +101,12 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
             return problem(_failure(repr(error) if debug else "the function failed"))
 
     return errors
+
+
+async def name_response(request: web.Request, response: web.StreamResponse) -> None:
+    """Give every response of an invocation the id of its request, streams and errors too."""
+    if REQUEST_ID_KEY in request:
+        response.headers[REQUEST_ID] = request[REQUEST_ID_KEY]
 
 
 def _failure(detail: str) -> RequestError:
