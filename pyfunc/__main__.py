@@ -55,7 +55,12 @@ def _start(settings: Settings) -> int:
     from pyfunc.app import create_app
     from pyfunc.server import serve
 
-    logs.configure(settings.log_level, settings.debug)
+    logs.configure(
+        settings.log_level,
+        settings.log_format,
+        debug=settings.debug,
+        color=not settings.no_color,
+    )
     return serve(create_app(settings), settings)
 
 

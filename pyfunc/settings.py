@@ -45,7 +45,7 @@ class Option:
     @property
     def is_switch(self) -> bool:
         """Whether the flag stands alone, without a value."""
-        return self.parse is _switch
+        return self.parse in (_switch, _presence)
 
     @property
     def long_flag(self) -> str:
@@ -88,6 +88,11 @@ def _switch(text: str) -> bool:
     if text.lower() not in _SWITCHES:
         raise ValueError(text)
     return _SWITCHES[text.lower()]
+
+
+def _presence(text: str) -> bool:
+    """What is set to anything counts, as https://no-color.org has it."""
+    return bool(text)
 
 
 def _seconds(text: str) -> float:
@@ -316,6 +321,22 @@ class Settings:
         "least severity that is logged",
         group="logs",
         metavar="LEVEL",
+    )
+    log_format: str = _option(
+        "auto",
+        _one_of("auto", "text", "json"),
+        "auto, text or json",
+        "form of the log: text, json (one object a line), or auto: text on a terminal, else json",
+        group="logs",
+        metavar="FORMAT",
+    )
+    no_color: bool = _option(
+        False,
+        _presence,
+        "any text",
+        "no colours in the log; any value of the variable says so",
+        group="logs",
+        variable="NO_COLOR",
     )
     debug: bool = _option(
         False,

@@ -1,10 +1,11 @@
 """The part of a traceback that its reader wrote: frames of the user's, without ours around them."""
 
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["format_user_traceback", "user_frames"]
+__all__ = ["format_folded_traceback", "format_user_traceback", "user_frames"]
 
 _OURS = str(Path(__file__).parent / "_")[:-1]  # with the separator at its end
 
@@ -15,8 +16,7 @@ def user_frames(tb: TracebackType | None) -> traceback.StackSummary:
     Later frames stay, whosever they are: a library that the user called is part of the story.
     """
     frames = [f for f in traceback.extract_tb(tb) if not f.filename.startswith("<frozen ")]
-    first = next((i for i, f in enumerate(frames) if not _is_plumbing(f.filename)), len(frames))
-    return traceback.StackSummary.from_list(frames[first:])
+    return traceback.StackSummary.from_list(frames[_first_of_user(frames) :])
 
 
 def format_user_traceback(error: BaseException) -> str:
@@ -24,6 +24,36 @@ def format_user_traceback(error: BaseException) -> str:
     summary = traceback.TracebackException.from_exception(error)
     summary.stack = user_frames(error.__traceback__)
     return "".join(summary.format()).rstrip()
+
+
+def format_folded_traceback(error: BaseException) -> str:
+    """`error` and all that led to it, as Python prints them, without the server's frames.
+
+    The server's frames stay where there are no others: then the fault is the server's.
+    """
+    summary = traceback.TracebackException.from_exception(error, compact=True)
+    for part in _parts(summary):
+        part.stack = _folded(part.stack)
+    return "".join(summary.format()).rstrip()
+
+
+def _parts(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
+    """An error, its causes and contexts, and the members of groups."""
+    waiting = [summary]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        linked = (part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ()))
+        waiting += [other for other in linked if other is not None]
+
+
+def _folded(frames: traceback.StackSummary) -> traceback.StackSummary:
+    rest = [f for f in frames[_first_of_user(frames) :] if not f.filename.startswith(_OURS)]
+    return traceback.StackSummary.from_list(rest or list(frames))
+
+
+def _first_of_user(frames: list[traceback.FrameSummary]) -> int:
+    return next((i for i, f in enumerate(frames) if not _is_plumbing(f.filename)), len(frames))
 
 
 def _is_plumbing(filename: str) -> bool:
