@@ -153,5 +153,5 @@ def test_smoke_says_what_it_lacks_where_it_cannot_run(tmp_path: Path) -> None:
         check=False,
     )
     missing = "buildah, debootstrap, unshare, setpriv, chroot"
-    told = f"smoke: cannot run here: no container engine answers, and {missing} is missing\n"
+    told = f"smoke: cannot run here: no container engine answers; missing: {missing}\n"
     assert (done.stdout, done.stderr, done.returncode) == (told, "", 77)
