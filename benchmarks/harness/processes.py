@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from harness.options import HERE, Options
 from harness.runtimes import Runtime
 from harness.workloads import Answer, Workload
 
+PORTS = range(20_000, 30_000)
 PATIENCE = 30.0  # seconds a server may take to answer at all
 
 
@@ -132,9 +134,12 @@ def _plain_environment() -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
+    # Not from the range the kernel gives to clients: one of them might have it by the time the
+    # server asks for it, and a client that asks too early might even be connected to itself.
+    for port in random.sample(PORTS, len(PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise BenchmarkError("no free port between 20000 and 30000")
 
 
 def _group(pid: int) -> int:
