@@ -1,6 +1,7 @@
 """The command line: argv to `Settings`, one command called, errors to exit codes.
 
-Exit codes: 0 done, 1 `check` found faults, 2 a wrong option, 3 the function cannot be served.
+Exit codes: 0 done, 1 `check` found faults or `invoke` failed, 2 a wrong option, 3 the function
+cannot be served.
 """
 
 import sys
@@ -12,10 +13,12 @@ if __name__ == "__main__" and not sys.flags.safe_path and sys.path[0] in ("", st
     del sys.path[0]
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from pyfunc import __version__
+from pyfunc.commands import COMMANDS, Arguments, Command
 from pyfunc.errors import StartupError
 from pyfunc.settings import OPTIONS, Option, Settings
 
@@ -31,43 +34,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = vars(_parser().parse_args(argv))
-    command = arguments.pop("command")
+    given = vars(_parser().parse_args(argv))
+    command: Command = given.pop("command")
     try:
-        settings = Settings.resolve({k: v for k, v in arguments.items() if v is not None})
-        return int(command(settings))
+        return command.run(_arguments(given))
     except StartupError as error:
         print(f"pyfunc: {error}", file=sys.stderr)
-        return 1 if command is _check and error.exit_code == 3 else error.exit_code
+        return error.exit_code
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
 
 
-def _check(settings: Settings) -> int:
-    from pyfunc.check import describe  # each command loads its own rooms only
-
-    print(describe(settings))
-    return 0
-
-
-def _start(settings: Settings) -> int:
-    from pyfunc import logs  # each command loads its own rooms only
-    from pyfunc.app import create_app
-    from pyfunc.server import serve
-
-    logs.configure(
-        settings.log_level,
-        settings.log_format,
-        debug=settings.debug,
-        color=not settings.no_color,
-    )
-    return serve(create_app(settings), settings)
-
-
-_COMMANDS = {
-    "check": (_check, "tell whether the function can be served, and what each parameter receives"),
-    "start": (_start, "serve the function"),
-}
+def _arguments(given: dict[str, Any]) -> Arguments:
+    known = {option.name for option in OPTIONS}
+    options = {name: text for name, text in given.items() if name in known and text is not None}
+    flags = {name: value for name, value in given.items() if name not in known}
+    return Arguments(Settings.resolve(options), flags, options, print)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,33 +60,43 @@ def _parser() -> argparse.ArgumentParser:
         prog="pyfunc",
         description="Serve one plain Python function over HTTP and CloudEvents.",
         epilog="Each option has an environment variable of the same meaning; the option wins."
-        " Exit codes: 0 done, 1 check found faults, 2 a wrong option, 3 cannot be served.",
+        " Exit codes: 0 done, 1 check found faults or invoke failed, 2 a wrong option,"
+        " 3 the function cannot be served.",
     )
     parser.add_argument("--version", action="version", version=f"pyfunc {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, (command, summary) in _COMMANDS.items():
-        sub = commands.add_parser(name, help=summary, description=summary)
-        sub.set_defaults(command=command)
-        _add_options(sub)
+    for command in COMMANDS:
+        _add_command(commands, command)
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    groups = {name: parser.add_argument_group(name) for name in dict.fromkeys(_groups())}
+def _add_command(commands: Any, command: Command) -> None:
+    sub = commands.add_parser(
+        command.name,
+        help=command.summary,
+        description=f"{command.summary[:1].upper()}{command.summary[1:]}.",
+        epilog="\n".join(["examples:", *(f"  {line}" for line in command.example.splitlines())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    sub.set_defaults(command=command)
+    for flag in command.flags:
+        sub.add_argument(*flag.names, help=flag.help, **flag.more)
+    groups = {name: sub.add_argument_group(name) for name in command.groups}
     for option in OPTIONS:
-        explained = f"{option.help} [{option.variable}{_default(option)}]"
-        extra: dict[str, Any] = {"nargs": "?", "const": "true"} if option.is_switch else {}
-        groups[option.group].add_argument(
-            *option.flags,
-            dest=option.name,
-            help=explained,
-            metavar=option.metavar or None,
-            **extra,
-        )
+        if option.group in groups:
+            _add_option(groups[option.group], option)
 
 
-def _groups() -> list[str]:
-    return [option.group for option in OPTIONS]
+def _add_option(group: Any, option: Option) -> None:
+    extra: dict[str, Any] = {"nargs": "?", "const": "true"} if option.is_switch else {}
+    group.add_argument(
+        *option.flags,
+        dest=option.name,
+        help=f"{option.help} [{option.variable}{_default(option)}]",
+        metavar=option.metavar or None,
+        **extra,
+    )
 
 
 def _default(option: Option) -> str:

@@ -82,6 +82,7 @@ class SignatureError(StartupError):
     def __init__(self, function: str, faults: Sequence[str], hint: str = "") -> None:
         self.function = function
         self.faults = tuple(faults)
+        self.hint = hint
         lines = [f"{function} cannot be bound:", *(f"  - {fault}" for fault in faults)]
         super().__init__("\n".join([*lines, hint] if hint else lines))
 

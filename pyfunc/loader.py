@@ -18,7 +18,7 @@ from pyfunc.errors import LoadError
 from pyfunc.neighbours import put_first
 from pyfunc.tracebacks import format_user_traceback, user_frames
 
-__all__ = ["HOOKS", "Loaded", "load", "loaded_from"]
+__all__ = ["HOOKS", "Loaded", "load", "loaded_from", "written"]
 
 HOOKS = ("on_startup", "on_shutdown", "is_ready", "is_alive")
 
@@ -37,6 +37,10 @@ class Loaded:
     function_name: str
     place: str
     """Where it is written, such as `func.py:12`; the module's name where no line is known."""
+    neighbours: tuple[str, ...] = ()
+    """The other public functions of the module that are no hooks."""
+    ignored: tuple[str, ...] = ()
+    """Names of hooks that something else than a function has."""
 
     def __str__(self) -> str:
         return f"{self.module_name}.{self.function_name}"
@@ -73,10 +77,10 @@ def load(search_path: str, module_name: str, function_name: str | None) -> Loade
 
 def loaded_from(function: Callable[..., Any]) -> Loaded:
     """`Loaded` for a function at hand, with the hooks of the module that defines it."""
-    written = _written(function)
-    module_name = written.__module__
+    inner = written(function)
+    module_name = inner.__module__
     namespace = vars(sys.modules.get(module_name, ModuleType("")))
-    name = getattr(written, "__name__", type(written).__name__)
+    name = getattr(inner, "__name__", type(inner).__name__)
     return _loaded(function, namespace, module_name, name, Path.cwd())
 
 
@@ -88,8 +92,16 @@ def _loaded(
     root: Path,
 ) -> Loaded:
     hooks = {name: namespace[name] for name in HOOKS if callable(namespace.get(name))}
-    place = _place(function, root) or module_name
-    return Loaded(function, MappingProxyType(hooks), module_name, function_name, place)
+    public = _public_functions(namespace, module_name)
+    return Loaded(
+        function,
+        MappingProxyType(hooks),
+        module_name,
+        function_name,
+        _place(function, root) or module_name,
+        neighbours=tuple(name for name in public if name != function_name),
+        ignored=tuple(name for name in HOOKS if name in namespace and name not in hooks),
+    )
 
 
 def _import(root: Path, module_name: str) -> ModuleType:
@@ -181,7 +193,7 @@ def _refuse_stranger(root: Path, module_name: str, module: ModuleType) -> None:
 def _find_function(
     module: ModuleType, module_name: str, function_name: str | None
 ) -> tuple[str, Callable[..., Any]]:
-    public = _public_functions(module)
+    public = _public_functions(vars(module), module.__name__)
     name = function_name or "main"
     if function_name is None and not hasattr(module, "main") and len(public) == 1:
         name = public[0]
@@ -204,21 +216,21 @@ def _find_function(
     return name, found
 
 
-def _public_functions(module: ModuleType) -> list[str]:
+def _public_functions(namespace: dict[str, Any], module_name: str) -> list[str]:
     return [
         name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and name not in HOOKS and _is_defined_in(module, value)
+        for name, value in namespace.items()
+        if not name.startswith("_") and name not in HOOKS and _is_defined_in(module_name, value)
     ]
 
 
-def _is_defined_in(module: ModuleType, value: Any) -> bool:
+def _is_defined_in(module_name: str, value: Any) -> bool:
     """Whether it is a function, decorated or not, or a callable object, of this module's own."""
-    if isinstance(value, type) or getattr(value, "__module__", None) != module.__name__:
+    if isinstance(value, type) or getattr(value, "__module__", None) != module_name:
         return False
     if isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
         return True
-    return callable(value) and type(value).__module__ == module.__name__
+    return callable(value) and type(value).__module__ == module_name
 
 
 def _no_function(module: ModuleType, name: str, public: list[str], asked: bool) -> str:
@@ -249,7 +261,7 @@ def _did_you_mean(name: str, known: list[str]) -> str:
     return f"Did you mean {near[0]}? " if near else ""
 
 
-def _written(function: Callable[..., Any]) -> Callable[..., Any]:
+def written(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function under its decorators and partials."""
     while True:
         if isinstance(function, functools.partial):
@@ -261,9 +273,9 @@ def _written(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _place(function: Callable[..., Any], root: Path) -> str:
-    written = _written(function)
-    call = vars(type(written)).get("__call__")
-    code = getattr(written, "__code__", None) or getattr(call, "__code__", None)
+    inner = written(function)
+    call = vars(type(inner)).get("__call__")
+    code = getattr(inner, "__code__", None) or getattr(call, "__code__", None)
     if code is None:
         return ""
     file = Path(code.co_filename)

@@ -19,7 +19,7 @@ from pyfunc.convert import UnsupportedTypeError, from_payload, from_strings, typ
 from pyfunc.errors import SignatureError
 from pyfunc.sources import SOURCES, Conversion, Needs, Read, Source, body_payload, event_payload
 
-__all__ = ["Binding", "Plan", "compile_plan"]
+__all__ = ["Binding", "Plan", "compile_plan", "parameter_names"]
 
 _EMPTY = inspect.Parameter.empty
 _ANYTHING = (_EMPTY, Any, object)
@@ -132,6 +132,14 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
         ) from None
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p for p in signature.parameters.values() if p.kind not in several]
+
+
+def parameter_names(function: Callable[..., Any]) -> list[str]:
+    """The names of what a callable takes, `*args` and `**kwargs` aside; none if unreadable."""
+    try:
+        return [parameter.name for parameter in _parameters(function, "")]
+    except SignatureError:
+        return []
 
 
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -55,10 +55,10 @@ def test_check_of_a_good_function_ends_with_0(directory: Path) -> None:
 def test_check_of_a_bad_function_ends_with_1_and_tells_all_faults(directory: Path) -> None:
     (directory / "func.py").write_text("def main(dta, evnt, colour): ...\n")
     done = pyfunc("check", cwd=directory)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "")
     for fault in ("dta: ", "did you mean data", "evnt: ", "did you mean event", "colour: "):
-        assert fault in done.stderr
-    assert "Traceback" not in done.stderr
+        assert fault in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 def test_start_of_a_bad_function_ends_with_3(directory: Path) -> None:

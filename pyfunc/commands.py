@@ -1,0 +1,112 @@
+"""The table of commands: name, what it does, an example, its flags, and the room that runs it.
+
+A row costs nothing until its command is given: its room is imported then.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pyfunc.settings import OPTIONS, Settings
+
+__all__ = ["COMMANDS", "Arguments", "Command", "Flag"]
+
+EVERY_GROUP = tuple(dict.fromkeys(option.group for option in OPTIONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Something that one command takes on the command line alone, as argparse is told of it."""
+
+    names: tuple[str, ...]
+    help: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What was given on the command line."""
+
+    settings: Settings
+    flags: Mapping[str, Any]
+    """The values of the command's own flags, by name."""
+    options: Mapping[str, str]
+    """The text of each option that was given, by field of `Settings`."""
+    say: Callable[[str], None]
+    """Prints a line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Args:
+        name: What the user types.
+        summary: What it does, in a line.
+        example: Commands to copy, one a line.
+        run: Does it; returns the exit code.
+        groups: The groups of options that matter to it.
+        flags: What it takes besides.
+    """
+
+    name: str
+    summary: str
+    example: str
+    run: Callable[[Arguments], int]
+    groups: tuple[str, ...] = EVERY_GROUP
+    flags: tuple[Flag, ...] = ()
+
+
+def _flag(*names: str, help: str, **more: Any) -> Flag:
+    return Flag(names, help, MappingProxyType(more))
+
+
+def _switch(*names: str, help: str) -> Flag:
+    return _flag(*names, help=help, action="store_true")
+
+
+# Each command loads its own rooms only, so that none pays for another's.
+
+
+def _check(arguments: Arguments) -> int:
+    from pyfunc.check import run
+
+    return run(arguments.settings, arguments.say, **arguments.flags)
+
+
+def _start(arguments: Arguments) -> int:
+    from pyfunc import logs
+    from pyfunc.app import create_app
+    from pyfunc.server import serve
+
+    settings = arguments.settings
+    logs.configure(
+        settings.log_level,
+        settings.log_format,
+        debug=settings.debug,
+        color=not settings.no_color,
+    )
+    return serve(create_app(settings), settings)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "start",
+        "serve the function",
+        "python -m pyfunc start\npython -m pyfunc start -m app.handlers -f greet --port 9000",
+        _start,
+    ),
+    Command(
+        "check",
+        "tell whether the function can be served, what it receives and what it answers",
+        "python -m pyfunc check\n"
+        "python -m pyfunc check --strict\n"
+        "python -m pyfunc check --json | jq .parameters",
+        _check,
+        flags=(
+            _switch("--json", help="the same for machines, on standard output"),
+            _switch("--strict", help="end with 1 where there are warnings"),
+        ),
+    ),
+)
