@@ -13,6 +13,7 @@ PyFuncError
     ├── InvalidEventError       400  an event that breaks the specification
     ├── MalformedBodyError      400  a body that is not what its Content-Type says
     ├── MethodError             405  a method that the function does not take
+    ├── SlowRequestError        408  a request that did not arrive in time
     ├── DataError               422  data that does not fit the annotation
     ├── UnsupportedFormatError  415  an event format that is not JSON
     ├── UnavailableError        503  no place for the invocation now
@@ -40,6 +41,7 @@ __all__ = [
     "Retry",
     "SettingsError",
     "SignatureError",
+    "SlowRequestError",
     "StartupError",
     "UnavailableError",
     "UnsupportedFormatError",
@@ -143,6 +145,12 @@ class MethodError(RequestError):
     """The function does not take this method (RFC 9110, section 15.5.6)."""
 
     status = 405
+
+
+class SlowRequestError(RequestError, TimeoutError):
+    """The request did not arrive in time (RFC 9110, section 15.5.9)."""
+
+    status = 408
 
 
 class DataError(RequestError):

@@ -2,10 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from typing import Any
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
@@ -22,6 +19,7 @@ from pyfunc.errors import (
 from pyfunc.events import Event, content_mode, decode
 from pyfunc.flaskbridge import flask_error_types
 from pyfunc.lifecycle import Lifecycle
+from pyfunc.problems import problem
 from pyfunc.replies import flask_error
 
 __all__ = [
@@ -42,30 +40,6 @@ _SEND_ONE = (
     "this function takes CloudEvents: send a POST with the headers ce-id, ce-source, ce-type"
     " and ce-specversion: 1.0, or with Content-Type: application/cloudevents+json"
 )
-
-
-def problem(error: RequestError) -> web.Response:
-    """An error as a problem document (RFC 9457)."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": _phrase(error.status),
-        "status": error.status,
-        "detail": error.detail,
-    }
-    if error.errors:
-        document["errors"] = list(error.errors)
-    return web.Response(
-        status=error.status,
-        body=msgspec.json.encode(document),
-        headers={**error.headers, "Content-Type": "application/problem+json"},
-    )
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
 
 
 def errors_middleware(name: str, debug: bool) -> Middleware:

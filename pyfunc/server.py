@@ -8,6 +8,7 @@ import socket
 from aiohttp import web
 
 from pyfunc.app import LIFECYCLE
+from pyfunc.connection import Runner
 from pyfunc.lifecycle import Phase
 from pyfunc.listeners import listen, shown
 from pyfunc.settings import Settings
@@ -43,11 +44,15 @@ async def _serve(app: web.Application, settings: Settings, sockets: list[socket.
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         handle_signals=False,
         access_log=None,
         shutdown_timeout=settings.drain_timeout,
+        read_timeout=settings.read_timeout,
+        keepalive_timeout=settings.keep_alive,
+        max_head=settings.max_head,
+        max_headers=settings.max_headers,
     )
     await runner.setup()
     try:

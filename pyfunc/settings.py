@@ -273,6 +273,39 @@ class Settings:
         group="limits",
         metavar="BYTES",
     )
+    max_headers: int = _option(
+        128,
+        _positive,
+        "a number from 1 up",
+        "most header fields of a request",
+        group="limits",
+        metavar="N",
+    )
+    max_head: int = _option(
+        32 << 10,
+        _size,
+        "a number of bytes, such as 16384 or 16Ki",
+        "largest head of a request: its first line and its headers",
+        group="limits",
+        metavar="BYTES",
+    )
+    read_timeout: float = _option(
+        30.0,
+        _seconds,
+        "a number of seconds",
+        "how long the head of a request, and then its body, may take to arrive; a body gets a"
+        " second more for every 8 KiB of it; 0 sets no limit",
+        group="limits",
+        metavar="SECONDS",
+    )
+    keep_alive: float = _option(
+        3630.0,
+        _seconds,
+        "a number of seconds",
+        "how long a connection may be idle between requests; 0 ends each with its first answer",
+        group="limits",
+        metavar="SECONDS",
+    )
     drain_delay: float | None = _option(
         None,
         _seconds,

@@ -1,0 +1,326 @@
+"""One TCP connection, and all of them: what aiohttp's own protocol leaves open.
+
+Bytes that are no request are answered in a problem document that does not echo them, and leave one
+line at DEBUG. A request that starts to arrive has to arrive within a time, and its head within a
+size. While the process drains, each answer is the last one of its connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import (
+    BadHttpMethod,
+    BadStatusLine,
+    HttpProcessingError,
+    InvalidHeader,
+    InvalidURLError,
+    LineTooLong,
+)
+
+from pyfunc.errors import RequestError, SlowRequestError
+from pyfunc.problems import problem
+
+__all__ = ["Connection", "Connections", "Runner"]
+
+logger = logging.getLogger("pyfunc")
+
+# A body may take a second longer for each so many bytes of it that have arrived.
+_SLOWEST = 8192
+
+# An idle connection that was used this recently may have its next request under way already.
+_JUST_USED = 0.5
+
+_HEAD_LATE = "the head of the request did not arrive in time"
+_HEAD_LARGE = "the headers are larger than is taken here"
+
+# What the parser's class of error means, in our words: its own repeat what the client sent.
+_REFUSALS: tuple[tuple[type[HttpProcessingError], int, str], ...] = (
+    (BadHttpMethod, 400, "this is no HTTP/1.1 request: TLS and HTTP/2 are not spoken here"),
+    (BadStatusLine, 400, "this is no HTTP/1.1 request: expected a line such as GET / HTTP/1.1"),
+    (InvalidHeader, 400, "a header is malformed"),
+    (InvalidURLError, 400, "the target of the request is malformed"),
+    (LineTooLong, 431, "the target of the request, or a header, is larger than is taken here"),
+)
+_PHRASES = {
+    "Too many headers received": (431, "there are more headers than are taken here"),
+    "Missing 'Host' header in request.": (400, "the Host header is missing"),
+}
+
+
+class Connection(web.RequestHandler):
+    """One connection.
+
+    Args:
+        manager: All connections.
+        loop: The loop that it lives on.
+        read_timeout: How long a request may take to arrive, in seconds; 0 for no limit.
+        max_head: The largest head of a request, in bytes.
+        kwargs: What aiohttp's own protocol takes.
+    """
+
+    __slots__ = ("_awaited", "_head_size", "_max_head", "_read_timeout", "_since", "_timer")
+
+    def __init__(
+        self,
+        manager: "Connections",
+        *,
+        loop: asyncio.AbstractEventLoop,
+        read_timeout: float,
+        max_head: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            manager, loop=loop, max_line_size=max_head, max_field_size=max_head, **kwargs
+        )
+        self._read_timeout = read_timeout
+        self._max_head = max_head
+        self._head_size = 0
+        self._awaited: StreamReader | None = None
+        self._since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is here, not even the first byte of one."""
+        return self._waits and not self._head_size
+
+    @property
+    def used(self) -> float:
+        """When it was made, or last gave an answer, on the loop's clock."""
+        return self._next_keepalive_close_time - self._keepalive_timeout
+
+    def end(self) -> None:
+        """The answers that are not yet under way say that they are the last ones here."""
+        self._request_factory = cast(Connections, self._manager).request_factory
+        self._end_with_current()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have arrived: watch what they leave incomplete."""
+        known = self._request_count
+        super().data_received(data)
+        if self._request_count != known:
+            self._head_size = 0
+            if self._awaited is not None:
+                self._break_off(self._awaited)
+            body = self._messages[-1][1]
+            if not body.is_eof():
+                self._watch(body)
+        elif data and self._waits:
+            self._part_of_head(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone."""
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to bytes that are no request, or to a fault of the server itself."""
+        if isinstance(exc, HttpProcessingError):
+            error = _refusal(exc)
+            logger.debug("refused what %s sent: %s", request.remote, error.detail)
+        else:
+            error = RequestError("the server failed", status=status)
+            logger.error("the server failed", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is under way already")
+        response = problem(error)
+        response.headers["Connection"] = "close"
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """What ends a connection is no fault of ours if it is a broken body."""
+        error = kw.get("exc_info")
+        if isinstance(error, web.RequestPayloadError | RequestError | ConnectionError):
+            logger.debug("a connection ended: %s", type(error).__name__)
+        else:
+            super().log_exception(*args, **kw)
+
+    @property
+    def _waits(self) -> bool:
+        return self._waiter is not None and not self._waiter.done() and not self._force_close
+
+    def _end_with_current(self) -> None:
+        if (request := self._current_request) is not None:
+            request._message = request._message._replace(should_close=True)
+
+    def _break_off(self, body: StreamReader) -> None:
+        """What follows a body that is not whole is the parser's complaint about it."""
+        if not body.is_eof():
+            error = web.RequestPayloadError("the body is malformed")
+            # Not at once: a reader that was just woken by the end of a chunk would not see it.
+            self._loop.call_soon(body.set_exception, error)
+        self._awaited = None
+
+    def _part_of_head(self, data: bytes) -> None:
+        if not self._head_size:
+            self._watch(None)
+        self._head_size += len(data)
+        if self._head_size > self._max_head:
+            self._refuse(RequestError(_HEAD_LARGE, status=431))
+
+    def _watch(self, awaited: StreamReader | None) -> None:
+        """Time what has begun to arrive: a body, or a head for `None`."""
+        self._awaited = awaited
+        self._since = self._loop.time()
+        if self._timer is None and self._read_timeout:
+            self._timer = self._loop.call_later(self._read_timeout, self._look)
+
+    def _look(self) -> None:
+        """Time is up for what was watched first; it may be here, and another watched since."""
+        self._timer = None
+        body = self._awaited
+        if body is None:
+            if self._head_size and self._waits and self._is_late(self._since):
+                self._refuse(SlowRequestError(_HEAD_LATE))
+        elif not body.is_eof() and body.exception() is None:
+            if self._reading_paused or self._buffer_paused:
+                self._since = self._loop.time() - body.total_bytes / _SLOWEST  # we are slow
+            if self._is_late(self._since + body.total_bytes / _SLOWEST):
+                self._end_with_current()
+                body.set_exception(SlowRequestError("the body did not arrive in time"))
+
+    def _is_late(self, since: float) -> bool:
+        left = since + self._read_timeout - self._loop.time()
+        if left <= 0:
+            return True
+        self._timer = self._loop.call_later(left, self._look)
+        return False
+
+    def _refuse(self, error: RequestError) -> None:
+        """Answer before a request is here: nothing else is under way on this connection."""
+        logger.debug("refused what %s sent: %s", (self.peername or "?")[0], error.detail)
+        if self.transport is not None:
+            self.transport.write(_raw(problem(error)))
+        self.force_close()
+
+    def _process_keepalive(self) -> None:
+        """A connection that has begun to send its next request is not idle any more."""
+        if self._head_size:
+            self._keepalive_handle = None
+        else:
+            super()._process_keepalive()
+
+
+class Connections(web.Server):
+    """All connections of a process.
+
+    Args:
+        kwargs: What aiohttp's own class takes, and what `Connection` takes.
+    """
+
+    def __init__(self, handler: Any, *, keepalive_timeout: float, **kwargs: Any) -> None:
+        super().__init__(handler, keepalive_timeout=keepalive_timeout or _JUST_USED, **kwargs)
+        self._gone: asyncio.Event | None = None
+        if not keepalive_timeout:
+            self.request_factory = _last_of(self.request_factory)
+
+    def __call__(self) -> Connection:
+        """A protocol for a new connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def busy(self) -> int:
+        """How many connections have a request under way, or a part of one."""
+        return sum(not connection.is_idle for connection in self._each())
+
+    def drain(self) -> None:
+        """Say with each answer from now on that it is the last one of its connection."""
+        self.request_factory = _last_of(self.request_factory)
+        for connection in self._each():
+            connection.end()
+
+    def close_idle(self) -> None:
+        """Close what is idle; what was used just now, as soon as it is not any more."""
+        now = self._loop.time()
+        for connection in self._each():
+            if connection.is_idle:
+                left = connection.used + _JUST_USED - now
+                self._loop.call_later(max(0.0, left), _close_if_idle, connection)
+
+    async def closed(self) -> None:
+        """Wait until no connection is left, and no request of one that went away."""
+        if self._connections:
+            self._gone = asyncio.Event()
+            await self._gone.wait()
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        """A connection is gone; its request may still be under way."""
+        task = handler._task_handler
+        super().connection_lost(handler, exc)
+        if task is None:
+            self._tell()
+        else:
+            task.add_done_callback(self._tell)
+
+    def _tell(self, _: object = None) -> None:
+        if self._gone is not None and not self._connections:
+            self._gone.set()
+
+    def _each(self) -> list[Connection]:
+        return cast(list[Connection], self.connections)
+
+
+class Runner(web.AppRunner):
+    """Aiohttp's runner of an app, with connections of ours.
+
+    Args:
+        app: What is served.
+        kwargs: What aiohttp's runner takes, and what `Connections` takes.
+    """
+
+    async def _make_server(self) -> Connections:
+        made = await super()._make_server()
+        return Connections(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,
+        )
+
+
+def _last_of(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
+    """Make requests whose answer carries `Connection: close`."""
+
+    def make_last(message: Any, *rest: Any) -> web.BaseRequest:
+        return make(message._replace(should_close=True), *rest)
+
+    return make_last
+
+
+def _close_if_idle(connection: Connection) -> None:
+    if connection.is_idle:
+        connection.force_close()
+
+
+def _refusal(error: HttpProcessingError) -> RequestError:
+    if error.message in _PHRASES:
+        status, detail = _PHRASES[error.message]
+        return RequestError(detail, status=status)
+    for kind, status, detail in _REFUSALS:
+        if isinstance(error, kind):
+            return RequestError(detail, status=status)
+    return RequestError("the request is malformed")
+
+
+def _raw(response: web.Response) -> bytes:
+    body = cast(bytes, response.body)
+    return (
+        f"HTTP/1.1 {response.status} {response.reason}\r\n"
+        f"Content-Type: {response.headers['Content-Type']}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode() + body
