@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from pyfunc.errors import DataError, MalformedBodyError
-from pyfunc.payload import Kind, Payload, parse_json, refuse_big_integers
+from pyfunc.payload import Kind, Payload, parse_json, refuse_extremes
 
 __all__ = ["UnsupportedTypeError", "from_payload", "from_strings", "type_name"]
 
@@ -132,7 +132,7 @@ def _typed(wanted: Any) -> Callable[[Payload], Any]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             parse_json(text)
             raise
-        refuse_big_integers(text, value)
+        refuse_extremes(text)
         return value
 
     def read(payload: Payload) -> Any:

@@ -7,24 +7,45 @@ what is missing is an error.
 
 import base64
 import binascii
-import re
-import time as clock
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, NoReturn
-from urllib.parse import quote, unquote_to_bytes
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 
-from pyfunc.errors import InvalidEventError, MalformedBodyError, ReplyError, UnsupportedFormatError
-from pyfunc.payload import JSON_TYPE, Kind, Payload, dump_json, media_type, parse_json
+from pyfunc.attributes import (
+    Checked,
+    Faults,
+    canonical,
+    check,
+    check_value,
+    header_text,
+    header_value,
+    invalid,
+    is_bare,
+    now,
+    parse_time,
+    tell,
+)
+from pyfunc.errors import MalformedBodyError, ReplyError, UnsupportedFormatError
+from pyfunc.payload import (
+    JSON_TYPE,
+    OCTETS,
+    Kind,
+    Payload,
+    dump_json,
+    join_json,
+    media_type,
+    parse_json,
+)
 
 __all__ = [
     "BATCH_TYPE",
     "STRUCTURED_TYPE",
     "ContentMode",
+    "DeadLetter",
     "Event",
     "Message",
     "content_mode",
@@ -32,37 +53,12 @@ __all__ = [
     "decode_batch",
     "encode",
     "encode_batch",
-    "is_plain",
-    "now",
-    "valid_attributes",
 ]
 
 STRUCTURED_TYPE = "application/cloudevents+json"
 BATCH_TYPE = "application/cloudevents-batch+json"
 
-_REQUIRED = ("id", "source", "specversion", "type")
-_VERSIONS = ("1.0", "0.3")
-# Attributes of the specification are strings in JSON; extensions may be numbers and booleans.
-_STRINGS = frozenset(
-    {*_REQUIRED, "subject", "time", "datacontenttype", "dataschema", "schemaurl"}
-    | {"datacontentencoding"}
-)
-_NAME = re.compile(r"[a-z0-9]+", re.ASCII).fullmatch
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-).fullmatch
-_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S*", re.ASCII).fullmatch
-# HTTP binding, section 3.1.3.2: U+0021 to U+007E stand for themselves, but for the quote and %.
-_SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%')
-_PLAIN = re.compile(r"[!#$&-~]*", re.ASCII).fullmatch
-_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?", re.ASCII).fullmatch
-# Specification, section "Type System": no control characters, no non-characters.
-_FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-    + "]"
-)
-_INTEGERS = range(-(1 << 31), 1 << 31)
+_PREFIXES = frozenset({"ce-", "Ce-", "CE-", "cE-"})
 
 
 class ContentMode(Enum):
@@ -78,6 +74,17 @@ class Message(NamedTuple):
 
     headers: list[tuple[str, str]]
     body: bytes
+
+
+class DeadLetter(NamedTuple):
+    """Why a Knative broker or channel gave up on an event (eventing, "Event delivery")."""
+
+    code: int | None
+    """The HTTP status of the last attempt; `None` where none was told."""
+    destination: str | None
+    """The URL that did not take the event."""
+    body: bytes
+    """The body of its last answer, of which Knative keeps the first 1024 bytes."""
 
 
 class Event:
@@ -96,33 +103,51 @@ class Event:
         ValueError: An attribute has a name or value that the specification does not allow.
     """
 
-    __slots__ = ("_attributes", "_data", "_has_data", "payload")
+    __slots__ = ("_attributes", "_data", "_has_data", "_original", "payload")
+    _data: Any
 
     def __init__(self, attributes: Mapping[str, Any], data: Any = None) -> None:
+        named = {"specversion": "1.0", "id": str(uuid4()), **attributes}
         try:
-            complete = valid_attributes({"specversion": "1.0", "id": str(uuid4()), **attributes})
+            complete = canonical(named, filled_in=("source", "type")).attributes
         except ReplyError as error:
             raise ValueError(str(error)) from None
         complete.setdefault("time", now())
         self._attributes = complete
-        self._data = data
-        self._has_data = data is not None
+        self._original: dict[str, Any] | None = None
         self.payload: Payload | None = None
+        self.data = data
 
     @classmethod
     def received(cls, attributes: dict[str, Any], payload: Payload | None) -> "Event":
         """An event off the wire: nothing is filled in; the data is read when first asked for."""
         event = cls.__new__(cls)
-        event._attributes = attributes
+        event._attributes = event._original = attributes
         event._data = _UNREAD
         event._has_data = payload is not None and bool(payload.octets)
         event.payload = payload
         return event
 
+    @classmethod
+    def unchecked(cls, attributes: dict[str, Any], data: Any) -> "Event":
+        """An event to be sent, whose attributes are looked at when it is encoded, not twice."""
+        event = cls.__new__(cls)
+        event._attributes = attributes
+        event._original = event.payload = None
+        event.data = data
+        return event
+
     @property
     def attributes(self) -> dict[str, Any]:
         """The context attributes, extensions included; the event's own dict."""
+        if self._attributes is self._original:
+            self._attributes = self._original.copy()
         return self._attributes
+
+    @property
+    def original(self) -> Mapping[str, Any]:
+        """The attributes as they were received, whatever the function did; not to be changed."""
+        return self._attributes if self._original is None else self._original
 
     @property
     def data(self) -> Any:
@@ -139,12 +164,15 @@ class Event:
     def data(self, data: Any) -> None:
         self._data = data
         self._has_data = data is not None
-        self.payload = None
 
     @property
     def has_data(self) -> bool:
         """Whether there is data; true for an explicit JSON `null` (JSON format, section 3.1)."""
         return self._has_data
+
+    @has_data.setter
+    def has_data(self, has_data: bool) -> None:
+        self._has_data = has_data
 
     @property
     def id(self) -> str:
@@ -185,7 +213,21 @@ class Event:
     def time(self) -> datetime | None:
         """The `time` attribute as an aware datetime, if set; finer than microseconds is cut."""
         text = self._attributes.get("time")
-        return None if text is None else _parse_time(text)
+        return None if text is None else parse_time(text)
+
+    @property
+    def dead_letter(self) -> DeadLetter | None:
+        """Why this event was given up, where it comes from a dead letter queue; else `None`.
+
+        Read from the extensions `knativeerrorcode`, `knativeerrordest` and `knativeerrordata`, the
+        last of which Knative writes in Base64.
+        """
+        code, destination, data = map(self._attributes.get, _DEAD_LETTER)
+        if code is None and destination is None and data is None:
+            return None
+        digits = str(code)
+        number = int(digits) if digits.isascii() and digits.isdigit() else None
+        return DeadLetter(number, destination, _dead_letter_body(str(data or "")))
 
     def get_id(self) -> str:
         """The `id`, as the SDK asks for it."""
@@ -229,7 +271,7 @@ class Event:
 
     def get_attributes(self) -> Mapping[str, Any]:
         """The attributes, as the SDK asks for them."""
-        return self._attributes
+        return self.attributes
 
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute, or `default` where it is not set."""
@@ -239,10 +281,10 @@ class Event:
         return self._attributes[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._attributes[name] = value
+        self.attributes[name] = value
 
     def __delitem__(self, name: str) -> None:
-        del self._attributes[name]
+        del self.attributes[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._attributes
@@ -265,6 +307,14 @@ class Event:
 
 
 _UNREAD = object()
+_DEAD_LETTER = ("knativeerrorcode", "knativeerrordest", "knativeerrordata")
+
+
+def _dead_letter_body(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:  # not Knative's: somebody wrote it plain
+        return text.encode("utf-8", "replace")
 
 
 # --- in -------------------------------------------------------------------------------------------
@@ -312,11 +362,16 @@ def decode(mode: ContentMode, headers: Iterable[tuple[str, str]], body: bytes) -
         InvalidEventError: An event breaks the specification; all its faults are told.
         MalformedBodyError: The JSON of a structured or batched event is malformed.
     """
+    if mode is ContentMode.BATCHED:
+        return decode_batch(body)
+    faults: Faults = {}
     if mode is ContentMode.BINARY:
-        return [_from_binary(headers, body)]
-    if mode is ContentMode.STRUCTURED:
-        return [_from_structured(_members(body))]
-    return decode_batch(body)
+        event = _from_binary(headers, body, faults)
+    else:
+        event = _from_structured(_members(body), faults)
+    if event is None:
+        raise invalid(tell(faults))
+    return [event]
 
 
 def decode_batch(body: bytes) -> list[Event]:
@@ -326,14 +381,16 @@ def decode_batch(body: bytes) -> list[Event]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         _refuse_json(body, "an array of events")
     events: list[Event] = []
-    faults: list[str] = []
+    told: list[str] = []
     for index, members in enumerate(documents):
-        try:
-            events.append(_from_structured(members))
-        except InvalidEventError as error:
-            faults += [f"[{index}].{fault}" for fault in error.errors]
-    if faults:
-        raise _invalid(faults)
+        faults: Faults = {}
+        event = _from_structured(members, faults)
+        if event is None:
+            told += [f"[{index}].{fault}" for fault in tell(faults)]
+        else:
+            events.append(event)
+    if told:
+        raise invalid(told)
     return events
 
 
@@ -358,367 +415,227 @@ def _refuse_json(body: bytes, expected: str) -> NoReturn:
     raise MalformedBodyError(f"the body is not an event in JSON format: expected {expected}")
 
 
-def _from_binary(headers: Iterable[tuple[str, str]], body: bytes) -> Event:
+def _from_binary(headers: Iterable[tuple[str, str]], body: bytes, faults: Faults) -> Event | None:
     attributes: dict[str, Any] = {}
-    faults: list[str] = []
     content_type = None
     for header, value in headers:
-        if header[:3] in ("ce-", "Ce-", "CE-", "cE-"):
+        if header[:3] in _PREFIXES:
             name = header[3:].lower()
             if name in attributes:
-                faults.append(f"{name}: expected one header, found several")
-            elif not value.isascii() or not value.isprintable() or "%" in value or '"' in value:
-                value = _header_value(name, value, faults)
+                faults[name] = "expected one header, found several"
+            elif not is_bare(value):
+                value = header_value(name, value, faults)
             attributes[name] = value
-        elif content_type is None and header.lower() == "content-type":
-            content_type = value
+        elif len(header) == 12 and header.lower() == "content-type":
+            content_type = value or content_type
     # The Content-Type is the one place for it in this mode (HTTP binding, section 3.1.1).
     attributes.pop("datacontenttype", None)
     if content_type is not None:
         attributes["datacontenttype"] = content_type
-    _check(attributes, faults)
-    if faults:
-        raise _invalid(faults)
-    return _event(attributes, Payload(body, content_type))
+    check(attributes, faults)
+    return None if faults else _event(attributes, Payload(body, content_type), faults)
 
 
-def _header_value(name: str, value: str, faults: list[str]) -> str:
-    """HTTP binding, section 3.1.3.2: unquote, then exactly one round of percent-decoding.
-
-    A `%` without two hex digits and raw UTF-8 stay as they are, since Go's SDK sends both.
-    """
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        value = re.sub(r"\\(.)", r"\1", value[1:-1])
-    try:
-        return unquote_to_bytes(value.encode("utf-8", "surrogateescape")).decode()
-    except UnicodeDecodeError:
-        faults.append(f"{name}: expected UTF-8 after percent-decoding")
-        return "-"
-
-
-def _from_structured(members: dict[str, msgspec.Raw]) -> Event:
+def _from_structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event | None:
     attributes: dict[str, Any] = {}
-    faults: list[str] = []
     for name, raw in members.items():
-        if name in ("data", "data_base64"):
+        if name == "data" or name == "data_base64":
             continue
-        value = _member_value(name, bytes(raw), faults)
+        try:
+            value = _decode_value(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            faults[name] = "malformed JSON"
+            value = ""
         if value is not None:  # null is unset (JSON format, section 2.2)
-            attributes[name] = value
-    _check(attributes, faults)
+            attributes[name] = check_value(name, value, faults)
+    good = {n: v for n, v in attributes.items() if n not in faults} if faults else attributes
+    check(good, faults)
     payload = _structured_payload(members, attributes, faults)
-    if faults:
-        raise _invalid(faults)
-    return _event(attributes, payload)
-
-
-def _member_value(name: str, raw: bytes, faults: list[str]) -> Any:
-    try:
-        value = parse_json(raw)
-    except MalformedBodyError as error:
-        faults.append(f"{name}: {error.detail}")
-        return "-"
-    if value is None or type(value) is str:
-        return value
-    if name in _STRINGS:
-        faults.append(f"{name}: expected a string, found {_json_type(value)}")
-        return "-"
-    if type(value) is int and value not in _INTEGERS:
-        faults.append(f"{name}: expected an integer of at most 32 bits")
-    elif type(value) not in (int, bool):
-        expected = "expected a string, an integer or a boolean"
-        faults.append(f"{name}: {expected}, found {_json_type(value)}")
-    return value
-
-
-def _json_type(value: Any) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", list: "an array"}
-    return names.get(type(value), "an object")
+    return None if faults else _event(attributes, payload, faults)
 
 
 def _structured_payload(
-    members: dict[str, msgspec.Raw], attributes: dict[str, Any], faults: list[str]
+    members: dict[str, msgspec.Raw], attributes: dict[str, Any], faults: Faults
 ) -> Payload | None:
-    content_type = attributes.get("datacontenttype")
     data, encoded = members.get("data"), members.get("data_base64")
-    if data is not None and encoded is not None and bytes(encoded) != b"null":
-        faults.append("data: expected either data or data_base64, found both")
+    if faults or (data is None and encoded is None):
+        return None
+    content_type = attributes.get("datacontenttype")
     if encoded is not None and bytes(encoded) != b"null":
-        return Payload(_base64(_text_of(bytes(encoded)), "data_base64", faults), content_type)
+        if data is not None:
+            faults["data"] = "expected either data or data_base64, found both"
+        # Without a content type it is not taken for JSON (JSON format, section 3.1).
+        octets = _base64(bytes(encoded), "data_base64", faults)
+        return Payload(octets, content_type or OCTETS)
     if data is None:
         return None
-    if content_type is None and not faults:
+    if content_type is None:
         # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
         content_type = attributes["datacontenttype"] = JSON_TYPE
     return Payload(bytes(data), content_type, in_json=True)
 
 
-def _text_of(raw: bytes) -> str | None:
+def _base64(raw: bytes, name: str, faults: Faults) -> bytes:
+    """The octets that a JSON string in Base64 stands for."""
     try:
-        value = parse_json(raw)
-    except MalformedBodyError:
-        return None
-    return value if isinstance(value, str) else None
-
-
-def _base64(text: str | None, name: str, faults: list[str]) -> bytes:
-    try:
-        return base64.b64decode((text or "").encode("ascii"), validate=True) if text != "" else b""
-    except (binascii.Error, UnicodeEncodeError):
-        faults.append(f"{name}: expected Base64 (RFC 4648)")
+        return base64.b64decode(_decode_string(raw).encode("ascii"), validate=True)
+    except (msgspec.MsgspecError, binascii.Error, UnicodeError):
+        faults[name] = "expected a string in Base64 (RFC 4648)"
         return b""
-    finally:
-        if text is None:
-            faults.append(f"{name}: expected a string in Base64 (RFC 4648)")
 
 
-def _event(attributes: dict[str, Any], payload: Payload | None) -> Event:
+_decode_value = msgspec.json.Decoder().decode
+_decode_string = msgspec.json.Decoder(str).decode
+
+
+def _event(attributes: dict[str, Any], payload: Payload | None, faults: Faults) -> Event | None:
     if attributes["specversion"] == "0.3" and "datacontentencoding" in attributes:
-        payload = _decoded_v03(attributes, payload)
-    if payload is not None and payload.media.kind is Kind.UNSTATED:
-        event = Event.received(attributes, payload)
-        if event.has_data and type(event.data) is not bytes:
-            # It parsed as JSON; state it, so that it leaves as it came.
-            attributes["datacontenttype"] = JSON_TYPE
-        return event
+        payload = _decoded_v03(attributes, payload, faults)
+        if faults:
+            return None
+    if payload is not None and payload.media.kind is Kind.UNSTATED and payload.octets:
+        payload = _stated(attributes, payload)
     return Event.received(attributes, payload)
 
 
-def _decoded_v03(attributes: dict[str, Any], payload: Payload | None) -> Payload | None:
+def _stated(attributes: dict[str, Any], payload: Payload) -> Payload:
+    """No content type: JSON if it parses, which is stated, so that it leaves as it came."""
+    stated = Payload(payload.octets, JSON_TYPE)
+    try:
+        stated.value()
+    except MalformedBodyError:
+        return Payload(payload.octets, OCTETS)
+    attributes["datacontenttype"] = JSON_TYPE
+    return stated
+
+
+def _decoded_v03(
+    attributes: dict[str, Any], payload: Payload | None, faults: Faults
+) -> Payload | None:
     """CloudEvents 0.3 says `datacontentencoding: base64` where 1.0 has a member of its own."""
     encoding = attributes.pop("datacontentencoding").lower()
-    if encoding != "base64" or payload is None:
+    if encoding in ("7bit", "8bit", "binary"):  # RFC 2045, section 6.2: these change nothing
         return payload
-    faults: list[str] = []
-    octets = payload.octets
-    text = _text_of(octets) if payload.in_json else octets.decode("ascii", "replace")
-    data = _base64(text, "data", faults)
-    if faults:
-        raise _invalid(faults)
-    return Payload(data, attributes.get("datacontenttype"))
+    if encoding != "base64":
+        faults["datacontentencoding"] = "expected base64"
+    if payload is None or faults:
+        return payload
+    octets = payload.octets if payload.in_json else _encode_string(payload.octets)
+    return Payload(_base64(octets, "data", faults), attributes.get("datacontenttype") or OCTETS)
 
 
-def _check(attributes: dict[str, Any], faults: list[str]) -> None:
-    """Add every fault of an event's attributes (specification, section "Context Attributes")."""
-    faults += [f"{name}: missing" for name in _REQUIRED if name not in attributes]
-    for name, value in attributes.items():
-        if not _NAME(name) or name == "data":
-            faults.append(f"{_printable(name)}: expected a name of lower-case letters and digits")
-        elif type(value) is str and (not value or not value.isprintable()):
-            _check_text(name, value, faults)
-    if attributes.get("specversion", "1.0") not in _VERSIONS:
-        faults.append("specversion: expected 1.0 (or 0.3)")
-    if "time" in attributes and not _is_time(attributes["time"]):
-        faults.append("time: expected a timestamp such as 2026-01-31T12:00:00Z (RFC 3339)")
-    if "dataschema" in attributes and not _ABSOLUTE_URI(attributes["dataschema"]):
-        faults.append("dataschema: expected an absolute URI")
-
-
-def _check_text(name: str, value: str, faults: list[str]) -> None:
-    if not value and name in _STRINGS:
-        faults.append(f"{name}: expected a value, found an empty one")
-    elif _FORBIDDEN.search(value):
-        faults.append(f"{name}: expected no control characters and no surrogates")
-
-
-def _printable(name: str) -> str:
-    return name if name.isascii() and name.isprintable() and len(name) <= 40 else "an attribute"
-
-
-def _invalid(faults: list[str]) -> InvalidEventError:
-    return InvalidEventError("not a valid CloudEvent: " + "; ".join(faults), errors=faults)
-
-
-def _is_time(text: str) -> bool:
-    match = _TIME(text)
-    if match is None:
-        return False
-    try:
-        _parse_time(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _parse_time(text: str) -> datetime:
-    """RFC 3339; a leap second, which `datetime` cannot hold, is the second after it."""
-    text = text.upper()
-    leap = text[17:19] == "60"
-    moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
-    return moment + timedelta(seconds=1) if leap else moment
+def _encode_string(octets: bytes) -> bytes:
+    return msgspec.json.encode(octets.decode("ascii", "replace"))
 
 
 # --- out ------------------------------------------------------------------------------------------
 
 
-def now() -> str:
-    """The current time as a `time` attribute (RFC 3339, UTC)."""
-    return datetime.fromtimestamp(clock.time(), UTC).isoformat().replace("+00:00", "Z")
+def encode(event: Event, mode: ContentMode | None = None) -> Message:
+    """An event as headers and body.
 
-
-def valid_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of an event that is to be sent, each in its canonical form.
-
-    A `datetime` becomes RFC 3339 (one without a zone is taken as UTC), `bytes` Base64, a `UUID` and
-    an enumeration their text; `None` is unset (specification, section "Type System").
-
-    Raises:
-        ReplyError: The event would not be valid; all faults are told.
-    """
-    faults: list[str] = []
-    canonical: dict[str, Any] = {}
-    for name, value in attributes.items():
-        if type(value) is not str:
-            value = _canonical(name, value, faults)
-            if value is None:
-                continue
-        canonical[name] = value
-    for name in _STRINGS.intersection(canonical):
-        if type(canonical[name]) is not str:
-            faults.append(f"{name}: expected a string, found {_json_type(canonical[name])}")
-            canonical[name] = "-"
-    if not faults:
-        _check_reply(canonical, faults)
-    if faults:
-        raise ReplyError("not a valid CloudEvent: " + "; ".join(faults))
-    return canonical
-
-
-def _check_reply(attributes: dict[str, Any], faults: list[str]) -> None:
-    if not all(type(name) is str for name in attributes):
-        faults.append("expected attribute names of type str")
-        return
-    missing = {name: "-" for name in ("source", "type") if name not in attributes}
-    _check({**attributes, **missing}, faults)
-    content_type = attributes.get("datacontenttype")
-    if content_type is not None and not _HEADER(content_type):
-        faults.append("datacontenttype: expected a media type such as application/json")
-
-
-def _canonical(name: str, value: Any, faults: list[str]) -> Any:
-    if isinstance(value, Enum):
-        value = value.value
-    if value is None or isinstance(value, bool | str):
-        return value if value is None or type(value) in (bool, str) else str(value)
-    if isinstance(value, int):
-        if value not in _INTEGERS:
-            faults.append(f"{name}: expected an integer of at most 32 bits")
-        return int(value)
-    if isinstance(value, datetime):
-        return _timestamp(value)
-    if isinstance(value, bytes | bytearray):
-        return base64.b64encode(value).decode()
-    if isinstance(value, UUID):
-        return str(value)
-    faults.append(
-        f"{name}: expected a string, integer, boolean, datetime or bytes, "
-        f"found {type(value).__name__}"
-    )
-    return None
-
-
-def _timestamp(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    if (moment.utcoffset() or timedelta()).total_seconds() % 60:
-        moment = moment.astimezone(UTC)  # RFC 3339 has no seconds in offsets
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def is_plain(attributes: Mapping[str, Any]) -> bool:
-    """Whether every attribute can be a header value without percent-encoding.
-
-    Go's and JavaScript's SDKs do not decode it, Knative's brokers among them.
-    """
-    return all(
-        name == "datacontenttype" or type(value) is not str or _PLAIN(value)
-        for name, value in attributes.items()
-    )
-
-
-def encode(event: Event, mode: ContentMode) -> Message:
-    """An event as headers and body, in binary or structured content mode.
+    Args:
+        event: The event.
+        mode: Binary or structured. Without it binary, except where a value would have to be
+            percent-encoded, is too long for a header, or is text that its charset cannot express:
+            Go's and JavaScript's SDKs do not decode percent-encoding, Knative's brokers among them.
 
     Raises:
         ReplyError: The event is not valid, or its data has no form under its content type.
     """
-    attributes = valid_attributes(event.attributes)
-    for name in ("id", "source", "type"):
-        if name not in attributes:
-            raise ReplyError(f"not a valid CloudEvent: {name}: missing")
-    if mode is ContentMode.BINARY:
-        return _to_binary(attributes, event)
-    document = _document(attributes, event)
-    return Message([("Content-Type", STRUCTURED_TYPE)], dump_json(document))
+    checked = canonical(event._attributes)
+    if mode is ContentMode.STRUCTURED or (mode is None and not checked.is_plain):
+        return _to_structured(checked, event)
+    try:
+        return _to_binary(checked, event)
+    except _InexpressibleError as error:
+        if mode is None:
+            return _to_structured(checked, event)
+        raise ReplyError(str(error)) from None
 
 
 def encode_batch(events: Iterable[Event]) -> Message:
-    """Events as one batch; the media type stands alone, since sdk-go knows it only so."""
-    documents = [_document(valid_attributes(event.attributes), event) for event in events]
-    return Message([("Content-Type", BATCH_TYPE)], dump_json(documents))
+    """Events as one batch; the media type stands alone, since sdk-go knows it only so.
+
+    Raises:
+        ReplyError: An event is not valid, or its data has no form under its content type.
+    """
+    documents = [_document(canonical(event._attributes).attributes, event) for event in events]
+    return Message([("Content-Type", BATCH_TYPE)], join_json(documents))
 
 
-def _to_binary(attributes: dict[str, Any], event: Event) -> Message:
-    body, content_type = _octets(attributes.pop("datacontenttype", None), event)
-    headers = [(f"ce-{name}", _to_header(value)) for name, value in attributes.items()]
+class _InexpressibleError(Exception):
+    """Text that has no form in the charset that is stated for it."""
+
+
+def _to_structured(checked: Checked, event: Event) -> Message:
+    document = _document(checked.attributes, event)
+    return Message([("Content-Type", STRUCTURED_TYPE)], join_json(document))
+
+
+def _to_binary(checked: Checked, event: Event) -> Message:
+    attributes, is_plain = checked
+    body, content_type = _octets(attributes, event)
+    headers = [
+        ("ce-" + name, value if is_plain and type(value) is str else header_text(value))
+        for name, value in attributes.items()
+        if name != "datacontenttype"
+    ]
     if content_type is not None:
         headers.append(("Content-Type", content_type))
     return Message(headers, body)
 
 
-def _to_header(value: Any) -> str:
-    if type(value) is bool:
-        return "true" if value else "false"
-    text = str(value)
-    return text if _PLAIN(text) else quote(text, safe=_SAFE)
-
-
-def _octets(content_type: str | None, event: Event) -> tuple[bytes, str | None]:
+def _octets(attributes: dict[str, Any], event: Event) -> tuple[bytes, str | None]:
     """The data as a body, with the content type that it is sent under."""
     data = event.data
+    content_type = attributes.get("datacontenttype")
     if data is None:
         return (b"null" if event.has_data else b""), content_type
     if isinstance(data, bytes | bytearray | memoryview):
+        if attributes["specversion"] == "0.3":
+            attributes.pop("datacontentencoding", None)  # that of the octets, not of the body
         return bytes(data), content_type
     media = media_type(content_type)
     if isinstance(data, str) and media.kind is not Kind.JSON:
         return _encoded(data, media.charset), content_type or "text/plain; charset=utf-8"
-    return dump_json(data), content_type or JSON_TYPE
+    text = dump_json(data)
+    if media.charset != "utf-8":
+        text = _encoded(text.decode(), media.charset)
+    return text, content_type or JSON_TYPE
 
 
 def _encoded(text: str, charset: str) -> bytes:
     try:
         return text.encode(charset)
-    except (UnicodeEncodeError, LookupError):
-        raise ReplyError(f"the text has no form in the charset {charset}") from None
+    except (UnicodeError, LookupError):
+        raise _InexpressibleError(f"the text has no form in the charset {charset}") from None
 
 
 def _document(attributes: dict[str, Any], event: Event) -> dict[str, Any]:
     """The JSON object of an event (JSON format, section 3)."""
     data = event.data
-    content_type = attributes.get("datacontenttype")
-    kind = media_type(content_type).kind
+    kind = media_type(attributes.get("datacontenttype")).kind
     if data is None:
         return {**attributes, "data": None} if event.has_data else attributes
     if isinstance(data, bytes | bytearray | memoryview):
         return _with_octets(attributes, bytes(data), kind)
-    if kind is Kind.JSON:
-        return {**attributes, "data": data}
+    text = dump_json(data)
     if isinstance(data, str):
-        return {"datacontenttype": "text/plain", **attributes, "data": data}
-    if kind is Kind.UNSTATED:
-        return {**attributes, "datacontenttype": JSON_TYPE, "data": data}
-    return {**attributes, "data": dump_json(data).decode()}
+        return {"datacontenttype": "text/plain", **attributes, "data": msgspec.Raw(text)}
+    if kind is Kind.JSON or kind is Kind.UNSTATED:
+        return {"datacontenttype": JSON_TYPE, **attributes, "data": msgspec.Raw(text)}
+    return {**attributes, "data": text.decode()}
 
 
 def _with_octets(attributes: dict[str, Any], octets: bytes, kind: Kind) -> dict[str, Any]:
-    if attributes["specversion"] == "0.3":
-        encoded = base64.b64encode(octets).decode()
-        return {**attributes, "datacontentencoding": "base64", "data": encoded}
     if kind is Kind.JSON and _is_json(octets):
         # Bytes under a JSON type are JSON text already (JSON format, section 3.1).
         return {**attributes, "data": msgspec.Raw(octets)}
-    return {**attributes, "data_base64": base64.b64encode(octets).decode()}
+    encoded = base64.b64encode(octets).decode()
+    if attributes["specversion"] == "0.3":
+        return {**attributes, "datacontentencoding": "base64", "data": encoded}
+    return {**attributes, "data_base64": encoded}
 
 
 def _is_json(octets: bytes) -> bool:

@@ -87,14 +87,14 @@ class Invoker:
             for reply in answer:
                 invocation.trace.extend(reply.attributes)
             replies += answer
-        response = self.replies.response(replies)
+        response = self.replies.response(replies, request, len(replies) > 1)
         if replies:
             response.headers.update(invocation.trace.headers)
         return response
 
     async def _replies(self, invocation: Invocation) -> list[Event] | web.StreamResponse:
         result = await self.invoke(invocation)
-        received = invocation.event
+        received = invocation.events
         if not self.plan.is_generator:
             return self.replies.events(result, received, invocation.request)
         replies: list[Event] = []

@@ -5,7 +5,10 @@ charset, everything else stays bytes. No web framework and no event is known her
 """
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,7 +17,18 @@ import msgspec
 
 from pyfunc.errors import MalformedBodyError, ReplyError
 
-__all__ = ["JSON_TYPE", "Kind", "MediaType", "Payload", "dump_json", "media_type", "parse_json"]
+__all__ = [
+    "JSON_TYPE",
+    "OCTETS",
+    "Kind",
+    "MediaType",
+    "Payload",
+    "dump_json",
+    "join_json",
+    "media_type",
+    "parse_json",
+    "refuse_extremes",
+]
 
 JSON_TYPE = "application/json"
 
@@ -22,6 +36,22 @@ _BOM = b"\xef\xbb\xbf"
 # Every digit to "0" and all else to " ": a run of 19 zeros is then found at memory speed.
 _DIGITS = bytes(48 if 48 <= octet <= 57 else 32 for octet in range(256))
 _LONG_RUN = b"0" * 19
+# Everything but brackets, to find JSON that is nested deeply.
+_NO_BRACKETS = bytes(octet for octet in range(256) if octet not in b"[]{}")
+_DEPTH = 256
+_USUAL_DEPTH = 16
+
+# A token, and two of them around a slash (RFC 9110, sections 5.6.2 and 8.3.1).
+_is_media_type = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII).fullmatch
+_is_header = re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII).fullmatch
+# Looked up here and not in `codecs`, which imports and remembers whatever a caller names. Python
+# calls some transformations charsets too; decoding those is slow, or no text.
+_NO_CHARSETS = ("punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs")
+_CHARSETS = (frozenset(aliases) | frozenset(aliases.values()) | {"cp874", "koi8_u"}) - {
+    *_NO_CHARSETS,
+    *(alias for alias, name in aliases.items() if name in _NO_CHARSETS),
+}
+_UTF_8 = ("utf-8", "utf8", "us-ascii")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -42,21 +72,33 @@ class MediaType(NamedTuple):
     """Type and subtype in lower case, without parameters; empty where none was given."""
     kind: Kind
     charset: str
+    """UTF-8 where none was given; empty where it is no charset that is known."""
+    is_valid: bool
+    """Whether it is a media type, and can be a header (RFC 2046; RFC 9110, section 8.3.1)."""
+
+
+OCTETS = MediaType("", Kind.OCTETS, "utf-8", True)
+"""Octets of which nothing is known but that they are no JSON."""
 
 
 @lru_cache(maxsize=256)
 def media_type(value: str | None) -> MediaType:
     """Read a `Content-Type` or `datacontenttype` (RFC 9110, section 8.3; case-insensitive)."""
     if not value:
-        return MediaType("", Kind.UNSTATED, "utf-8")
+        return MediaType("", Kind.UNSTATED, "utf-8", False)
     essence, *parameters = (part.strip() for part in value.split(";"))
     essence = essence.lower()
     charset = "utf-8"
     for parameter in parameters:
         name, _, text = parameter.partition("=")
         if name.strip().lower() == "charset":
-            charset = text.strip().strip('"').lower() or "utf-8"
-    return MediaType(essence, _kind(essence), charset)
+            charset = _charset(text.strip().strip('"').lower())
+    is_valid = bool(_is_media_type(essence) and _is_header(value))
+    return MediaType(essence, _kind(essence), charset, is_valid)
+
+
+def _charset(name: str) -> str:
+    return name if normalize_encoding(name).lower() in _CHARSETS else ""
 
 
 def _kind(essence: str) -> Kind:
@@ -72,16 +114,16 @@ class Payload:
 
     Args:
         octets: The bytes of the data; the JSON text of it where `in_json` is set.
-        content_type: What the sender says they are.
+        media: What the sender says they are; as text, or read already.
         in_json: The octets are a member of a JSON document (structured content mode), so that a
             JSON string in them stands for text.
     """
 
     __slots__ = ("in_json", "media", "octets")
 
-    def __init__(self, octets: bytes, content_type: str | None, in_json: bool = False) -> None:
+    def __init__(self, octets: bytes, media: MediaType | str | None, in_json: bool = False) -> None:
         self.octets = octets
-        self.media = media_type(content_type)
+        self.media = media if isinstance(media, MediaType) else media_type(media)
         self.in_json = in_json
 
     @property
@@ -98,6 +140,8 @@ class Payload:
         kind = self.media.kind
         if kind is Kind.JSON:
             return parse_json(self.json_text()) if self.octets else None
+        if self.in_json and self.octets == b"null":
+            return None
         if kind is Kind.TEXT:
             return self.text() if self.octets else None
         if kind is Kind.UNSTATED:
@@ -107,7 +151,7 @@ class Payload:
     def json_text(self) -> bytes:
         """The octets as UTF-8 JSON text (RFC 8259, section 8.1; a BOM is dropped)."""
         octets = self.octets
-        if self.media.charset not in ("utf-8", "utf8", "us-ascii") and not self.in_json:
+        if self.media.charset not in _UTF_8 and not self.in_json:
             octets = self._decoded().encode()
         return octets[3:] if octets[:3] == _BOM else octets
 
@@ -127,12 +171,15 @@ class Payload:
 
     def _decoded(self) -> str:
         try:
-            text = self.octets.decode(self.media.charset)
-        except (UnicodeDecodeError, LookupError):
+            return self.octets.decode(self.media.charset)
+        except LookupError:
+            raise MalformedBodyError(
+                "the charset that the Content-Type states is not known"
+            ) from None
+        except ValueError:
             raise MalformedBodyError(
                 f"the body is not {self.media.charset} text, which its Content-Type states"
             ) from None
-        return text.removeprefix("\ufeff")
 
     def _inner_text(self) -> str:
         text = self.json_text()
@@ -162,7 +209,7 @@ def parse_json(text: bytes) -> Any:
         raise MalformedBodyError("the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedBodyError(f"malformed JSON: {_reason(error)}") from None
-    refuse_big_integers(text, value)
+    refuse_extremes(text, value)
     return value
 
 
@@ -172,29 +219,59 @@ def _reason(error: Exception) -> str:
     return str(error).removeprefix("JSON is malformed: ")
 
 
-def refuse_big_integers(text: bytes, value: Any) -> None:
-    """Refuse integers that other receivers could not hold (RFC 8259, section 6).
+def refuse_extremes(text: bytes, value: Any = ...) -> None:
+    """Refuse JSON that functions and other receivers could not hold (RFC 8259, sections 6 and 9).
+
+    Args:
+        text: JSON text that has been parsed.
+        value: What was parsed from it, where that is plain lists and dicts.
 
     Raises:
-        MalformedBodyError: `value`, parsed from `text`, has one.
+        MalformedBodyError: It has an integer beyond 64 bits, or is nested deeper than 256.
     """
-    if len(text) >= len(_LONG_RUN) and _LONG_RUN in text.translate(_DIGITS) and _has_big(value):
+    if len(text) >= len(_LONG_RUN) and _LONG_RUN in text.translate(_DIGITS):
+        _refuse_big(_decode(text) if value is ... else value)
+    if len(text) > 2 * _DEPTH and _may_be_deep(text):
+        _refuse_deep(_decode(text) if value is ... else value)
+
+
+def _may_be_deep(text: bytes) -> bool:
+    """Take off the innermost brackets, as often as usual JSON needs it, and see what is left."""
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(_USUAL_DEPTH):
+        if len(brackets) <= 2 * _DEPTH:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return True
+
+
+def _refuse_deep(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEPTH + 1):
+        level = [item for node in level for item in _items(node)]
+        if not level:
+            return
+    raise MalformedBodyError("the JSON is nested too deeply")
+
+
+def _items(node: Any) -> Iterable[Any]:
+    if isinstance(node, Mapping):
+        return node.values()
+    return node if isinstance(node, list | tuple | set | frozenset) else ()
+
+
+def _refuse_big(value: Any) -> None:
+    if any(type(leaf) is int and not -(1 << 63) <= leaf < 1 << 64 for leaf in _leaves(value)):
         raise MalformedBodyError("malformed JSON: an integer is beyond 64 bits")
 
 
-def _has_big(value: Any) -> bool:
-    return any(type(leaf) is int and not -(1 << 63) <= leaf < 1 << 64 for leaf in _leaves(value))
-
-
-def _leaves(value: Any) -> "list[Any]":
+def _leaves(value: Any) -> list[Any]:
     """Every scalar in a tree of lists and dicts, without recursion."""
     pending, leaves = [value], []
     while pending:
         node = pending.pop()
-        if isinstance(node, Mapping):
-            pending.extend(node.values())
-        elif isinstance(node, list | tuple | set | frozenset):
-            pending.extend(node)
+        if isinstance(node, Mapping | list | tuple | set | frozenset):
+            pending.extend(_items(node))
         else:
             leaves.append(node)
     return leaves
@@ -208,14 +285,19 @@ def dump_json(value: Any) -> bytes:
     """
     try:
         text = _encode(value)
+        # msgspec writes NaN and Infinity as null; only then is a second look worth its time.
+        if b"null" not in text or not _has_non_finite(value):
+            return text
     except RecursionError:
         raise ReplyError("the value is nested too deeply for JSON, or holds itself") from None
     except (TypeError, ValueError, OverflowError) as error:
         raise ReplyError(f"the value has no JSON form: {error}") from None
-    # msgspec writes NaN and Infinity as null; only then is a second look worth its time.
-    if b"null" in text and _has_non_finite(value):
-        raise ReplyError("the value has no JSON form: NaN and Infinity are no JSON numbers")
-    return text
+    raise ReplyError("the value has no JSON form: NaN and Infinity are no JSON numbers")
+
+
+def join_json(document: Any) -> bytes:
+    """JSON text of parts that are known to have a form, `msgspec.Raw` among them."""
+    return _encode(document)
 
 
 def _other_objects(value: Any) -> Any:

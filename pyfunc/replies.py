@@ -4,8 +4,10 @@ An event function answers with a valid event or with nothing, by construction: K
 take a 2xx with any other body for a failed delivery, and repeat it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -15,7 +17,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from pyfunc import sdk
-from pyfunc.errors import ReplyError, RequestError
+from pyfunc.attributes import now
+from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
 from pyfunc.events import (
     ContentMode,
     Event,
@@ -24,14 +27,15 @@ from pyfunc.events import (
     decode,
     encode,
     encode_batch,
-    is_plain,
-    now,
 )
 from pyfunc.flaskbridge import flask_answer, flask_answer_types
 from pyfunc.payload import dump_json
 from pyfunc.sdk import http_message
 
 __all__ = ["EventReplies", "Stream", "http_answer"]
+
+
+logger = logging.getLogger("pyfunc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +211,6 @@ _HTTP: Mapping[type, Callable[[Any], web.StreamResponse | Stream]] = {
 # --- event functions ------------------------------------------------------------------------------
 
 
-def sdk_event(result: Any) -> Event | None:
-    """An event of the CloudEvents SDK as ours; `None` for anything else."""
-    parts = sdk.unpack(result)
-    return None if parts is None else _event(dict(parts[0]), parts[1])
-
-
-def _event(attributes: dict[str, Any], data: Any) -> Event:
-    """An event whose attributes are looked at when it is encoded, not twice."""
-    event = Event.received(attributes, None)
-    if data is not None:
-        event.data = data
-    return event
-
-
 class EventReplies:
     """What an event function returned, as reply events and as a response.
 
@@ -231,12 +221,14 @@ class EventReplies:
     """
 
     def __init__(self, mode: str, type: str | None, source: str) -> None:
-        self.mode = mode
+        self.mode = None if mode == "auto" else ContentMode(mode)
         self.type = type
         self.source = source
+        self._warned: set[str] = set()
+        self._told_unread = False
 
     def events(
-        self, result: Any, received: Event, request: web.Request
+        self, result: Any, received: Sequence[Event], request: web.Request
     ) -> list[Event] | web.StreamResponse:
         """The events that answer `received`; or a response, where the function made one.
 
@@ -249,92 +241,154 @@ class EventReplies:
             return result
         if isinstance(result, flask_answer_types()):
             return _whole(result, request)
-        if type(result) is list and all(_is_event(item) for item in result):
-            return [self._completed(_as_event(item), received) for item in result]
-        return [self._single(result, received)]
+        made = _made(result)
+        for event in made:
+            self._complete(event, received)
+        return made
 
-    def _single(self, result: Any, received: Event) -> Event:
-        if (message := http_message(result)) is not None:
-            return self._completed(_decoded(*message), received)
-        if type(result) is tuple and len(result) == 2 and isinstance(result[0], Mapping):
-            return self._completed(_event(dict(result[0]), result[1]), received)
-        event = _as_event(result)
-        if event is None:
-            event = _event({}, result)
-        return self._completed(event, received)
-
-    def _completed(self, event: Event, received: Event) -> Event:
-        """The event with what a reply must have (CloudEvents 1.0, "Required Attributes")."""
+    def _complete(self, event: Event, received: Sequence[Event]) -> None:
+        """Fill in what a reply must have (CloudEvents 1.0, "Required Attributes")."""
         attributes = event.attributes
-        if event is not received:
-            if attributes.get("id") == received.id and self._is_duplicate(event, received):
-                attributes["id"] = str(uuid4())
-            for name, make in self._missing(received).items():
-                if attributes.get(name) is None:
-                    attributes[name] = make()
-        return event
+        source = attributes.get("source") or self.source
+        asked = _asked(received, attributes.get("id"), source)
+        if asked is None:
+            asked = received[0]
+        elif _is_changed(event, asked):
+            # Source and id say which event it is, and this is another one (M42).
+            attributes["id"] = str(uuid4())
+        if event.data is None and asked.has_data and asked.data is None:
+            event.has_data = True  # an explicit null stays one
+        if attributes.get("id") is None:
+            attributes["id"] = str(uuid4())
+        attributes["source"] = source
+        if attributes.get("type") is None:
+            attributes["type"] = self.type or f"{asked.original['type']}.reply"
+        if attributes.get("specversion") is None:
+            attributes["specversion"] = "1.0"
+        if attributes.get("time") is None and event is not asked:
+            attributes["time"] = now()
+        if attributes["type"] == asked.original["type"]:
+            self._warn_of_loop(attributes["type"])
 
-    def _is_duplicate(self, event: Event, received: Event) -> bool:
-        """Whether it has the id and source of `received` without being that event.
+    def _warn_of_loop(self, type: str) -> None:
+        if type not in self._warned and len(self._warned) < _WARNINGS:
+            self._warned.add(type)
+            logger.warning(
+                "the reply has the type %r that was received: behind a broker whose trigger takes"
+                " that type it comes back for ever; give replies a type of their own",
+                type,
+            )
 
-        Source and id say which event it is (CloudEvents 1.0, "id"): another one needs another id.
+    def response(self, events: list[Event], request: web.Request, is_batch: bool) -> web.Response:
+        """The response that carries these events; empty where there are none.
+
+        Args:
+            events: The replies.
+            request: The request that they answer.
+            is_batch: Whether they go out in batched mode, one alone too.
+
+        Raises:
+            ReplyError: One of them is not valid.
         """
-        attributes = event.attributes
-        if attributes.get("source", self.source) != received.source:
-            return False
-        return attributes != received.attributes or not _same_data(event, received)
-
-    def _missing(self, received: Event) -> dict[str, Callable[[], Any]]:
-        return {
-            "specversion": lambda: "1.0",
-            "id": lambda: str(uuid4()),
-            "source": lambda: self.source,
-            "type": lambda: self.type or f"{received.type}.reply",
-            "time": now,
-        }
-
-    def response(self, events: list[Event]) -> web.Response:
-        """The response that carries these events, in the content mode that suits them."""
         if not events:
             return web.Response()
-        if len(events) > 1:
-            return _response(encode_batch(events))
-        return _response(encode(events[0], self._mode(events[0])))
+        message = encode_batch(events) if is_batch else encode(events[0], self.mode)
+        return _response(message) if self._is_wanted(request) else web.Response()
 
-    def _mode(self, event: Event) -> ContentMode:
-        if self.mode != "auto":
-            return ContentMode(self.mode)
-        return ContentMode.BINARY if is_plain(event.attributes) else ContentMode.STRUCTURED
+    def _is_wanted(self, request: web.Request) -> bool:
+        """Whether the sender takes a reply, as far as it says so (RFC 7240).
+
+        Knative's senders that read replies say `Prefer: reply`; others need not read one, and count
+        the event as accepted all the same (eventing data plane, "Derived (Reply) Events").
+        """
+        said = request.headers.get("Prefer")
+        preferences = _NOTHING_SAID if said is None else _preferences(said)
+        if "reply" in preferences:
+            return True
+        if not self._told_unread:
+            self._told_unread = True
+            logger.debug(
+                "a reply for a sender that does not say `Prefer: reply`: it may not read it"
+                " (told once)"
+            )
+        return "return=minimal" not in preferences
 
 
-def _same_data(event: Event, received: Event) -> bool:
-    """Whether the data is what was received, also where the function changed it in place."""
-    payload = received.payload
-    original = None if payload is None else payload.value()
-    return bool(event.data == original)
+_WARNINGS = 100  # types; they are the senders' to choose
+_NOTHING_SAID: frozenset[str] = frozenset()
 
 
-def _is_event(item: Any) -> bool:
-    return isinstance(item, Event) or sdk.unpack(item) is not None
+@lru_cache(maxsize=64)
+def _preferences(said: str) -> frozenset[str]:
+    """The preferences of a `Prefer` header, without their parameters (RFC 7240, section 2)."""
+    single = (part.partition(";")[0] for part in said.lower().split(","))
+    return frozenset(text.replace(" ", "").replace('"', "") for text in single)
 
 
-def _decoded(headers: dict[str, str], body: bytes) -> Event:
-    """An event that the function has encoded by the SDK's means, looked at like any other."""
-    mode = content_mode(CIMultiDict(headers))
+def _made(result: Any) -> list[Event]:
+    """The events that a function made, or one that carries what it made."""
+    if type(result) is list:
+        several = [_single(item) for item in result]
+        if None not in several:
+            return [event for events in several if events is not None for event in events]
+    return _single(result) or [Event.unchecked({}, result)]
+
+
+def _single(result: Any) -> list[Event] | None:
+    """A result that is an event, or a message that carries some; `None` for anything else."""
+    if isinstance(result, Event):
+        return [result]
+    if (message := http_message(result)) is not None:
+        return _decoded(*message)
+    if type(result) is tuple and len(result) == 2 and isinstance(result[0], Mapping):
+        return [Event.unchecked(dict(result[0]), result[1])]
+    event = sdk_event(result)
+    return None if event is None else [event]
+
+
+def sdk_event(result: Any) -> Event | None:
+    """An event of the CloudEvents SDK as ours; `None` for anything else."""
+    parts = sdk.unpack(result)
+    return None if parts is None else Event.unchecked(dict(parts[0]), parts[1])
+
+
+def _decoded(headers: dict[str, str], body: bytes) -> list[Event]:
+    """Events that the function has encoded by the SDK's means, looked at like any other."""
     try:
-        return decode(mode or ContentMode.BINARY, headers.items(), body)[0]
-    except (RequestError, IndexError) as error:
+        mode = content_mode(CIMultiDict(headers)) or ContentMode.BINARY
+        return decode(mode, headers.items(), body)
+    except RequestError as error:
         raise ReplyError(f"the encoded event that was returned: {error}") from None
 
 
-def _as_event(item: Any) -> Any:
-    return item if isinstance(item, Event) else sdk_event(item)
+def _asked(received: Sequence[Event], id: Any, source: Any) -> Event | None:
+    """The received event that has this id and source."""
+    for event in received:
+        original = event.original
+        if original["id"] == id and original["source"] == source:
+            return event
+    return None
+
+
+def _is_changed(event: Event, received: Event) -> bool:
+    """Whether it is not what was received, also where the function changed that in place."""
+    if event.attributes != received.original:
+        return True
+    payload, data = received.payload, event.data
+    if payload is None:
+        return data is not None
+    try:
+        if isinstance(data, bytes) and data == payload.data_octets():
+            return False
+        return bool(data != payload.value())
+    except MalformedBodyError:  # the function took the octets as they were, and no others
+        return True
 
 
 def _whole(result: Any, request: web.Request) -> web.Response:
     """A Flask response to an event, in one piece: brokers read no streams."""
     answer = flask_answer(result, request)
-    body = answer.body if isinstance(answer.body, bytes) else answer.body.read()
+    body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
     return web.Response(
         status=answer.status, reason=answer.reason, headers=answer.headers, body=body
     )

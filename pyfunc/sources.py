@@ -97,7 +97,7 @@ def _sdk_event(annotation: Any) -> Read:
 
 
 def _attributes(invocation: Invocation) -> dict[str, Any]:
-    return invocation.event.attributes.copy()
+    return dict(invocation.event.original)
 
 
 def _data(invocation: Invocation) -> Any:
