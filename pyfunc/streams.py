@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import Executor
+from contextlib import aclosing
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -108,11 +109,12 @@ async def _chunks(chunks: Any, executor: Executor) -> AsyncGenerator[Any, None]:
             if (close := getattr(chunks, "aclose", None)) is not None:
                 await close()
         return
-    async for chunk in _in_threads(chunks, executor):
-        yield chunk
+    async with aclosing(_in_threads(chunks, executor)) as steps:
+        async for chunk in steps:
+            yield chunk
 
 
-async def _in_threads(chunks: Iterator[Any], executor: Executor) -> AsyncIterator[Any]:
+async def _in_threads(chunks: Iterator[Any], executor: Executor) -> AsyncGenerator[Any, None]:
     """A sync iterator, one step at a time in a thread, always with the same context variables."""
     loop = asyncio.get_running_loop()
     context = copy_context()
@@ -122,4 +124,5 @@ async def _in_threads(chunks: Iterator[Any], executor: Executor) -> AsyncIterato
             yield chunk
     finally:
         if (close := getattr(chunks, "close", None)) is not None:
-            await loop.run_in_executor(executor, close)
+            # The function's own clean-up is not lost when the request is cancelled meanwhile.
+            await asyncio.shield(loop.run_in_executor(executor, close))

@@ -59,7 +59,7 @@ async def send_answer(answer: FlaskAnswer, request: web.Request) -> web.StreamRe
             await response.write(chunk)
         await response.write_eof()
     finally:
-        await asyncio.to_thread(body.close)
+        await asyncio.shield(asyncio.to_thread(body.close))
     return response
 
 
