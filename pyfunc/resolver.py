@@ -88,21 +88,23 @@ def compile_plan(
     Raises:
         SignatureError: Some parameters cannot be bound; all of them are told.
     """
-    is_async = _is_async(function)
-    table = tuple(source.as_async() for source in sources) if is_async else sources
+    author = _author(function)
+    # What `req` is goes by the function that names it; how to call, by the one outside.
+    table = tuple(source.as_async() for source in sources) if _is_async(author) else sources
+    namespace = getattr(author, "__globals__", {})
     bindings: list[Binding] = []
     faults: list[str] = []
     for parameter in _parameters(function, name):
         try:
-            bindings.append(_binding(parameter, _globals(function), table))
+            bindings.append(_binding(parameter, namespace, table))
         except _Unbindable as fault:
             faults.append(f"{parameter.name}: {fault}")
     if faults:
         raise SignatureError(name, faults, _hint(table))
-    return _plan(function, name, bindings, is_async)
+    return _plan(function, name, bindings)
 
 
-def _plan(function: Callable[..., Any], name: str, bindings: list[Binding], is_async: bool) -> Plan:
+def _plan(function: Callable[..., Any], name: str, bindings: list[Binding]) -> Plan:
     used = [binding.source for binding in bindings if binding.source is not None]
     last = max((i for i, b in enumerate(bindings) if b.source and not b.is_keyword), default=-1)
     return Plan(
@@ -111,7 +113,7 @@ def _plan(function: Callable[..., Any], name: str, bindings: list[Binding], is_a
         positional=tuple(b.read for b in bindings[: last + 1] if not b.is_keyword),
         keywords=tuple((b.parameter, b.read) for b in bindings if b.is_keyword and b.source),
         needs=max((source.needs for source in used), default=Needs.NOTHING),
-        is_async=is_async,
+        is_async=_is_async(function),
         is_generator=_is_generator(function),
         takes_batch=any(source.name == "events" for source in used),
         checks_data=any(b.source and b.source.name == "data" and b.annotation for b in bindings),
@@ -123,15 +125,37 @@ def _plan(function: Callable[..., Any], name: str, bindings: list[Binding], is_a
 # --- the function ---------------------------------------------------------------------------------
 
 
+_SEVERAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
     try:
-        signature = inspect.signature(function)
+        parameters = _signature(function).parameters.values()
     except (TypeError, ValueError):
         raise SignatureError(
             name, ["its signature cannot be read: wrap it in a function of your own"]
         ) from None
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [p for p in signature.parameters.values() if p.kind not in several]
+    pinned = function.keywords if isinstance(function, functools.partial) else ()
+    return [p for p in parameters if p.kind not in _SEVERAL and p.name not in pinned]
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function, follow_wrapped=_passes_on(function))
+
+
+def _passes_on(function: Callable[..., Any]) -> bool:
+    """Whether a decorator takes whatever the function under it does, and so may be looked under."""
+    try:
+        parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    except (TypeError, ValueError):  # made in C, such as `functools.lru_cache`
+        return True
+    return any(parameter.kind in _SEVERAL for parameter in parameters)
+
+
+def _author(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that names the parameters."""
+    inner = _innermost(function)
+    return inspect.unwrap(inner) if _passes_on(function) else inner
 
 
 def parameter_names(function: Callable[..., Any]) -> list[str]:
@@ -161,14 +185,11 @@ def _is_generator(function: Callable[..., Any]) -> bool:
     return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
 
 
-def _globals(function: Callable[..., Any]) -> dict[str, Any]:
-    return getattr(inspect.unwrap(_innermost(function)), "__globals__", {})
-
-
 def _returns(function: Callable[..., Any]) -> Any:
     try:
-        annotation = inspect.signature(function).return_annotation
-        return ... if annotation is _EMPTY else _evaluated(annotation, _globals(function))
+        annotation = _signature(function).return_annotation
+        namespace = getattr(_author(function), "__globals__", {})
+        return ... if annotation is _EMPTY else _plain(_evaluated(annotation, namespace))
     except (_Unbindable, TypeError, ValueError):
         return ...
 
@@ -198,13 +219,17 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
         return annotation
     holder = SimpleNamespace(__annotations__={"it": annotation})
     try:
-        evaluated = get_type_hints(holder, namespace)["it"]
+        return get_type_hints(holder, namespace, include_extras=True)["it"]
     except Exception as error:  # an annotation may hold any expression
         raise _Unbindable(
             f"the annotation {annotation!r} cannot be evaluated ({error});"
             " import what it names in the module, outside `if TYPE_CHECKING`"
         ) from None
-    return get_args(evaluated)[0] if get_origin(evaluated) is Annotated else evaluated
+
+
+def _plain(annotation: Any) -> Any:
+    """Without what `Annotated` adds."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source | None:
@@ -221,6 +246,7 @@ def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source |
 
 def _dotted_names(annotation: Any) -> set[str]:
     """`pyfunc.events.Event`, `list[pyfunc.events.Event]`; the members of a union each."""
+    annotation = _plain(annotation)
     if (of_the_sdk := sdk.event_type(annotation)) is not None:
         return {of_the_sdk}
     if get_origin(annotation) in (Union, UnionType):
@@ -234,6 +260,7 @@ def _dotted_names(annotation: Any) -> set[str]:
 
 
 def _is_optional(annotation: Any) -> bool:
+    annotation = _plain(annotation)
     return get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation)
 
 
@@ -244,17 +271,18 @@ def _conversion(
     parameter: inspect.Parameter, annotation: Any, source: Source
 ) -> tuple[Read, str, str]:
     """The reader with the conversion in it, the type converted to, and a warning or two quotes."""
-    if _is_open(annotation):
+    bare = _plain(annotation)
+    if _is_open(bare):
         return _or_default(parameter, source), "", ""
-    if _dotted_names(annotation).intersection(source.types):
-        return source.typed_read(annotation) if source.typed_read else source.read, "", ""
+    if _dotted_names(bare).intersection(source.types):
+        return source.typed_read(bare) if source.typed_read else source.read, "", ""
     try:
         read = _CONVERSIONS[source.conversion](parameter, annotation, source)
     except UnsupportedTypeError as error:
-        raise _Unbindable(f"{type_name(annotation)} cannot be converted to: {error}") from None
+        raise _Unbindable(f"{type_name(bare)} cannot be converted to: {error}") from None
     if read is not None:
-        return read, type_name(annotation), ""
-    return source.read, "", _mismatch(parameter.name, annotation, source)
+        return read, type_name(bare), ""
+    return source.read, "", _mismatch(parameter.name, bare, source)
 
 
 def _is_open(annotation: Any) -> bool:
@@ -265,7 +293,7 @@ def _is_open(annotation: Any) -> bool:
 def _or_default(parameter: inspect.Parameter, source: Source) -> Read:
     """Data that is absent gives way to the parameter's default."""
     default, read = parameter.default, source.read
-    if default in (_EMPTY, None) or source.conversion is not Conversion.PAYLOAD:
+    if default is _EMPTY or default is None or source.conversion is not Conversion.PAYLOAD:
         return read
 
     def read_or_default(invocation: Invocation) -> Any:
@@ -276,8 +304,7 @@ def _or_default(parameter: inspect.Parameter, source: Source) -> Read:
 
 
 def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    default = ... if parameter.default is _EMPTY else parameter.default
-    convert = from_payload(parameter.name, annotation, default)
+    convert = from_payload(parameter.name, annotation, _default(parameter))
     if convert is None:
         return None
     payload = event_payload if source.needs is Needs.EVENT else body_payload
@@ -285,14 +312,22 @@ def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source)
 
 
 def _from_strings(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    if _is_mapping(annotation):
-        return _as_dict(parameter, annotation, source)
-    convert = from_strings(parameter.name, annotation)
+    bare = _plain(annotation)
+    if bare is str:
+        return lambda invocation: invocation.request.query_string
+    if _is_mapping(bare) and (get_args(bare) or (str,))[-1] in (str, Any, object):
+        return _as_dict(parameter, bare, source)
+    convert = from_strings(parameter.name, annotation, _default(parameter))
     return lambda invocation: convert(source.read(invocation))
 
 
+def _default(parameter: inspect.Parameter) -> Any:
+    return ... if parameter.default is _EMPTY else parameter.default
+
+
 def _as_dict(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    if (get_origin(annotation) or annotation) is not dict:
+    bare = _plain(annotation)
+    if (get_origin(bare) or bare) is not dict:
         return None
     return lambda invocation: dict(source.read(invocation))
 
@@ -316,11 +351,9 @@ def _is_mapping(annotation: Any) -> bool:
 
 def _mismatch(name: str, annotation: Any, source: Source) -> str:
     kind = get_origin(annotation) or annotation
-    if (
-        any(kind is known for known in source.accepts)
-        or _is_mapping(annotation)
-        or source.conversion
-    ):
+    if any(kind is known for known in source.accepts) or source.conversion is Conversion.PAYLOAD:
+        return ""
+    if _is_mapping(annotation) and (source.conversion or dict in source.accepts):
         return ""
     return f"{name} is annotated {type_name(annotation)} and receives {source.gives}"
 
@@ -330,10 +363,24 @@ def _mismatch(name: str, annotation: Any, source: Source) -> str:
 
 def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
     known = [parameter for source in sources for parameter in source.parameters]
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.55)
-    asked = "" if _is_open(annotation) else f" nor does its annotation {type_name(annotation)}"
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"the name asks for nothing that is known{asked and ','}{asked}{hint}"
+    near = _ALSO_CALLED.get(name.lower()) or next(
+        iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.55)), None
+    )
+    unknown = "the name asks for nothing that is known"
+    if not _is_open(annotation):
+        asked = type_name(annotation)
+        unknown += f", nor does its annotation {asked}"
+        if near is None:
+            return f"{unknown}; for a {asked} name it data (of an event) or body (of a request)"
+    return unknown + (f"; did you mean {near}?" if near else "")
+
+
+# What other frameworks call these things.
+_ALSO_CALLED: Mapping[str, str] = {
+    **dict.fromkeys(("args", "params", "querystring", "query_params"), "query"),
+    **dict.fromkeys(("form", "files", "cookies", "json"), "req"),
+    **dict.fromkeys(("msg", "message", "ce"), "event"),
+}
 
 
 def _hint(sources: tuple[Source, ...]) -> str:
