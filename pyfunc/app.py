@@ -16,11 +16,13 @@ from pyfunc.middleware import (
     events_middleware,
     name_response,
 )
+from pyfunc.observers import observed
 from pyfunc.probes import probes_middleware
 from pyfunc.replies import EventReplies
 from pyfunc.resolver import compile_plan
 from pyfunc.settings import Settings
 from pyfunc.sources import SOURCES, Source
+from pyfunc.telemetry import observers_for
 
 __all__ = ["LIFECYCLE", "create_app"]
 
@@ -52,14 +54,19 @@ def create_app(
         settings.reply_type,
         settings.reply_source or f"/{loaded.module_name}/{loaded.function_name}",
     )
-    flask = _flask(loaded)
-    invoker = Invoker(loaded.function, plan, replies, executor, settings.timeout, flask)
+    observers = observers_for(settings)
+    invoker = Invoker(
+        loaded.function, plan, replies, executor, settings.timeout, _flask(loaded), observers
+    )
 
     app = web.Application(
         middlewares=[
             probes_middleware(lifecycle),
-            errors_middleware(str(loaded), settings.debug),
-            admission_middleware(_admission(settings), lifecycle),
+            *observed(
+                observers,
+                errors_middleware(str(loaded), settings.debug),
+                admission_middleware(_admission(settings), lifecycle),
+            ),
             *([events_middleware] if plan.takes_events else []),
         ],
         client_max_size=settings.max_body,

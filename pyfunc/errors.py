@@ -112,6 +112,8 @@ class RequestError(PyFuncError):
     """
 
     status = 400
+    outcome = "invalid"
+    """How the request ended, in one word for logs, metrics and traces."""
 
     def __init__(
         self,
@@ -174,6 +176,7 @@ class UnavailableError(RequestError):
     """
 
     status = 503
+    outcome = "unavailable"
 
     def __init__(self, detail: str, *, retry_after: float = 1) -> None:
         super().__init__(detail, headers={"Retry-After": _delay_seconds(retry_after)})
@@ -184,6 +187,7 @@ class DeadlineError(RequestError):
     """The invocation was not done within its time limit."""
 
     status = 504
+    outcome = "timeout"
 
 
 class Reject(RequestError):  # noqa: N818 - read as a verb: `raise Reject("...")`
@@ -201,6 +205,7 @@ class Reject(RequestError):  # noqa: N818 - read as a verb: `raise Reject("...")
     """
 
     status = 422
+    outcome = "rejected"
 
     def __init__(self, reason: str, status: int = 422) -> None:
         if not 400 <= status < 500 or status in _REPEATED:
@@ -223,6 +228,7 @@ class Retry(RequestError):  # noqa: N818 - read as a verb: `raise Retry(after=30
     """
 
     status = 503
+    outcome = "retry"
 
     def __init__(self, reason: str = "try again later", *, after: float | None = None) -> None:
         if after is not None and not 0 <= after < float("inf"):

@@ -6,7 +6,7 @@ function runs on the loop.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
@@ -20,6 +20,7 @@ from pyfunc.errors import DeadlineError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
 from pyfunc.middleware import EVENTS
+from pyfunc.observers import Observer, observed_invoke
 from pyfunc.replies import EventReplies, Stream, http_answer
 from pyfunc.resolver import Plan
 from pyfunc.streams import collected, send
@@ -41,6 +42,7 @@ class Invoker:
         executor: Where sync functions run.
         timeout: The time limit of an invocation in seconds; 0 for none.
         flask: Lends the function Flask's contexts, where it knows Flask.
+        observers: Who looks on.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Invoker:
         executor: Executor,
         timeout: float,
         flask: FlaskBridge | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.function = function
         self.plan = plan
@@ -60,6 +63,7 @@ class Invoker:
         self.reads_body = plan.needs_body or flask is not None
         self._call = self._await if plan.is_async else self._hand_over
         self._flask = flask
+        self.invoke = observed_invoke(observers, self._invoke) if observers else self._invoke
 
     async def handle_http(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with what the function returns."""
@@ -105,7 +109,7 @@ class Invoker:
             replies += answer
         return replies
 
-    async def invoke(self, invocation: Invocation) -> Any:
+    async def _invoke(self, invocation: Invocation) -> Any:
         """Call the function once and give what it returned.
 
         Raises:

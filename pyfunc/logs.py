@@ -142,6 +142,7 @@ _CONTROLS = MappingProxyType(
     {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0)) if code not in (9, 10)}
 )
 _SHOWN_IDS = ("invocation_id", "event_type", "event_id")
+_SAID = frozenset({"method", "path", "status", "outcome"})  # the message of `accesslog` has them
 
 
 class TextFormatter(_Formatter):
@@ -161,7 +162,9 @@ class TextFormatter(_Formatter):
         severity = self._painted(_COLORS.get(record.levelno, "31"), f"{record.levelname:<8}")
         line = f"{_time(record.created, 'milliseconds')} {severity} {record.name}: "
         line += _plain(_message(record))
-        line += "".join(f" {name}={_value(value)}" for name, value in _extra(record).items())
+        said = _SAID if record.name == "pyfunc.access" else ()
+        for name, value in _extra(record).items():
+            line += "" if name in said else f" {name}={_value(value)}"
         if (invocation := CURRENT.get()) is not None:
             ids = invocation.fields
             shown = " ".join(f"{n}={_value(ids[n])}" for n in _SHOWN_IDS if n in ids)

@@ -363,6 +363,13 @@ class Settings:
         group="logs",
         metavar="FORMAT",
     )
+    access_log: bool = _option(
+        False,
+        _switch,
+        "true or false",
+        "log one line for each invocation",
+        group="logs",
+    )
     no_color: bool = _option(
         False,
         _presence,

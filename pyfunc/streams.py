@@ -20,11 +20,29 @@ from pyfunc.errors import ReplyError
 from pyfunc.payload import dump_json
 from pyfunc.replies import Stream
 
-__all__ = ["collected", "send"]
+__all__ = ["SENT", "Sent", "collected", "send"]
 
 logger = logging.getLogger("pyfunc")
 
 _END = object()
+
+
+class Sent:
+    """How far a stream has come.
+
+    Attributes:
+        bytes: The size of what was sent of the body.
+        error: What ended it in mid-stream.
+    """
+
+    __slots__ = ("bytes", "error")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.error: BaseException | None = None
+
+
+SENT: web.ResponseKey[Sent] = web.ResponseKey("pyfunc_sent", Sent)
 
 
 async def send(stream: Stream, request: web.Request, executor: Executor) -> web.StreamResponse:
@@ -33,17 +51,20 @@ async def send(stream: Stream, request: web.Request, executor: Executor) -> web.
     try:
         first = await anext(chunks, _END)
         response = _head(stream, first)
+        response[SENT] = sent = Sent()
         await response.prepare(request)
         if request.method == "HEAD":
             return response
         try:
-            await _write(response, first, chunks)
+            await _write(response, first, chunks, sent)
         except ConnectionError:
+            sent.error = asyncio.CancelledError()
             logger.debug("the client went away in mid-stream")
         except asyncio.CancelledError:
             _break_off(request)
             raise
-        except Exception:
+        except Exception as error:
+            sent.error = error
             logger.exception("the function failed in mid-stream; the connection is closed")
             _break_off(request)
         return response
@@ -56,13 +77,17 @@ async def collected(chunks: Any, executor: Executor) -> list[Any]:
     return [chunk async for chunk in _chunks(chunks, executor)]
 
 
-async def _write(response: web.StreamResponse, first: Any, chunks: AsyncIterator[Any]) -> None:
+async def _write(
+    response: web.StreamResponse, first: Any, chunks: AsyncIterator[Any], sent: Sent
+) -> None:
     if first is _END:
         return
-    await response.write(_octets(first))
+    await response.write(octets := _octets(first))
+    sent.bytes += len(octets)
     async for chunk in chunks:
         if octets := _octets(chunk):
             await response.write(octets)
+            sent.bytes += len(octets)
 
 
 def _break_off(request: web.Request) -> None:
