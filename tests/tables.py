@@ -1,4 +1,4 @@
-"""The tables of the README that come from the code."""
+"""The tables of the README and of the documentation that come from the code."""
 
 import re
 from collections.abc import Sequence
@@ -18,9 +18,20 @@ SPELLED = {
 }
 
 
-def with_tables(text: str) -> str:
-    """The text with every table between its markers written anew."""
-    for name, table in (("sources", sources()), ("options", options())):
+ROOT = Path(__file__).resolve().parent.parent
+
+# Which page holds which of the tables, between comments of their names.
+PAGES = {
+    "README.md": ("sources", "options"),
+    "docs/options.md": ("options in full",),
+    "docs/sources.md": ("sources",),
+}
+
+
+def with_tables(text: str, names: Sequence[str]) -> str:
+    """The text with these tables, between their markers, written anew."""
+    for name in names:
+        table = _TABLES[name]()
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, count = re.subn(pattern, lambda m: f"{m[1]}{table}{m[2]}", text, flags=re.S)  # noqa: B023
         assert count == 1, name
@@ -45,6 +56,25 @@ def options() -> str:
     return _table(("option", "variable", "default", ""), [_option(option) for option in OPTIONS])
 
 
+def options_in_full() -> str:
+    """A table for each group of options, narrow enough for a phone."""
+    sections = []
+    for group in dict.fromkeys(option.group for option in OPTIONS):
+        rows = [_option_in_full(option) for option in OPTIONS if option.group == group]
+        table = _table(("option, variable", "meaning, values, default"), rows)
+        sections.append(f"\n## {group.capitalize()}\n\n{table}\n")
+    return "".join(sections)
+
+
+def _option_in_full(option: Option) -> tuple[str, str]:
+    names = ", ".join(part for part in _option(option)[:2] if part)
+    default = _option(option)[2]
+    about = f"{option.help}. Takes {option.expected}" + (
+        f"; default {default}." if default else "."
+    )
+    return names, about[0].upper() + about[1:]
+
+
 def _option(option: Option) -> tuple[str, str, str, str]:
     flags = [flag for flag in option.flags if "_" not in flag]
     return (
@@ -67,6 +97,9 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+_TABLES = {"sources": sources, "options": options, "options in full": options_in_full}
+
 if __name__ == "__main__":
-    readme = Path(__file__).resolve().parent.parent / "README.md"
-    readme.write_text(with_tables(readme.read_text()))
+    for page, names in PAGES.items():
+        path = ROOT / page
+        path.write_text(with_tables(path.read_text(), names))

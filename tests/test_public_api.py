@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 import pyfunc
 from tests.serving import ROOT
-from tests.tables import with_tables
+from tests.tables import PAGES, with_tables
 
 README = (ROOT / "README.md").read_text()
 
@@ -24,9 +26,11 @@ def test_outcomes_cost_no_server() -> None:
     assert done.stdout == "False\n"
 
 
-def test_readme_tables_are_those_of_the_code() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_those_of_the_code(page: str) -> None:
     """`scripts/tables` writes them."""
-    assert with_tables(README) == README
+    text = (ROOT / page).read_text()
+    assert with_tables(text, PAGES[page]) == text
 
 
 def test_readme_shows_the_demo() -> None:
