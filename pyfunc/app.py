@@ -20,6 +20,7 @@ from pyfunc.observers import observed
 from pyfunc.probes import probes_middleware
 from pyfunc.replies import EventReplies
 from pyfunc.resolver import compile_plan
+from pyfunc.route import AnyPath
 from pyfunc.settings import Settings
 from pyfunc.sources import SOURCES, Source
 from pyfunc.telemetry import observers_for
@@ -59,23 +60,21 @@ def create_app(
         loaded.function, plan, replies, executor, settings.timeout, _flask(loaded), observers
     )
 
-    app = web.Application(
-        middlewares=[
-            probes_middleware(lifecycle),
-            *observed(
-                observers,
-                errors_middleware(str(loaded), settings.debug),
-                admission_middleware(_admission(settings), lifecycle),
-            ),
-            *([events_middleware] if plan.takes_events else []),
-        ],
-        client_max_size=settings.max_body,
+    handler = invoker.handle_events if plan.takes_events else invoker.handle_http
+    middlewares = (
+        probes_middleware(lifecycle),
+        *observed(
+            observers,
+            errors_middleware(str(loaded), settings.debug),
+            admission_middleware(_admission(settings), lifecycle),
+        ),
+        *([events_middleware] if plan.takes_events else []),
     )
+
+    app = web.Application(client_max_size=settings.max_body)
     app[LIFECYCLE] = lifecycle
     app.on_response_prepare.append(name_response)
-    app.router.add_route(
-        "*", "/{path:.*}", invoker.handle_events if plan.takes_events else invoker.handle_http
-    )
+    app.router.register_resource(AnyPath(handler, middlewares))
     app.cleanup_ctx.append(_life(lifecycle, loaded, executor))
     return app
 

@@ -1,0 +1,89 @@
+"""The one route of an app: any method, any path, and the middlewares around its handler.
+
+aiohttp would look for a matching pattern and put the middlewares around the handler by itself. With
+one route for everything both can be settled at start, which takes a quarter off what pyfunc
+adds to the time of a request.
+"""
+
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_urldispatcher import AbstractResource, AbstractRoute, UrlMappingMatchInfo
+from yarl import URL
+
+__all__ = ["AnyPath"]
+
+
+class AnyPath(AbstractResource):
+    """Takes every request.
+
+    Args:
+        handler: Answers it.
+        middlewares: What stands around the handler, the outermost first.
+    """
+
+    def __init__(self, handler: Handler, middlewares: Sequence[Middleware]) -> None:
+        super().__init__()
+        self._prefix = ""
+        for middleware in reversed(middlewares):
+            handler = _around(middleware, handler)
+        self._route = web.ResourceRoute("*", _as_coroutine(handler), self)
+        self._match = _Match({}, self._route)
+
+    @property
+    def canonical(self) -> str:
+        """The path above all others."""
+        return self._prefix or "/"
+
+    async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo, set[str]]:
+        """Every request matches."""
+        return self._match, set()
+
+    def raw_match(self, path: str) -> bool:
+        """No pattern is this one's."""
+        return False
+
+    def add_prefix(self, prefix: str) -> None:
+        """Serve below a path, as part of another app."""
+        self._prefix = prefix + self._prefix
+
+    def url_for(self, **kwargs: str) -> URL:
+        """The path above all others."""
+        return URL(self.canonical)
+
+    def get_info(self) -> Any:
+        """The prefix."""
+        return {"prefix": self.canonical}
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[AbstractRoute]:
+        yield self._route
+
+
+class _Match(UrlMappingMatchInfo):
+    """What was found for a request; the same for all, since it says nothing about any."""
+
+    def add_app(self, app: web.Application) -> None:
+        """The first request tells which apps stand around the route."""
+        if not self._frozen:
+            super().add_app(app)
+
+
+def _around(middleware: Middleware, handler: Handler) -> Handler:
+    def answer(request: web.Request) -> Awaitable[web.StreamResponse]:
+        return middleware(request, handler)
+
+    return answer
+
+
+def _as_coroutine(handler: Handler) -> Handler:
+    """A route takes nothing else."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
+    return answer
