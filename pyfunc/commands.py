@@ -75,6 +75,13 @@ def _check(arguments: Arguments) -> int:
     return run(arguments.settings, arguments.say, **arguments.flags)
 
 
+def _invoke(arguments: Arguments) -> int:
+    from pyfunc.invoke import Wanted, run
+
+    given = {name: value for name, value in arguments.flags.items() if value is not None}
+    return run(arguments.settings, arguments.say, Wanted(**given))
+
+
 def _start(arguments: Arguments) -> int:
     from pyfunc import logs
     from pyfunc.app import create_app
@@ -89,6 +96,36 @@ def _start(arguments: Arguments) -> int:
     )
     return serve(create_app(settings), settings)
 
+
+_MANY: Mapping[str, Any] = MappingProxyType({"action": "append"})
+
+_INVOKE_FLAGS = (
+    _flag("--data", metavar="TEXT", help="the data: JSON, or text"),
+    _flag("--data-file", metavar="FILE", help="a file with the data; - for standard input"),
+    _flag("--content-type", metavar="TYPE", help="what the data is (default: found out)"),
+    _flag("--type", help="the event's type (default: com.example.sample)"),
+    _flag("--source", metavar="URI", help="the event's source (default: /pyfunc/sample)"),
+    _flag("--subject", metavar="TEXT", help="the event's subject (default: none)"),
+    _flag("--id", help="the event's id (default: a new one)"),
+    _flag("--extension", metavar="NAME=VALUE", help="an extension; may be repeated", **_MANY),
+    _flag(
+        "--mode",
+        choices=("binary", "structured", "batched"),
+        help="the content mode of the event (default: binary)",
+    ),
+    _flag(
+        "--event-file",
+        metavar="FILE",
+        help="a file with an event, or an array of events, in JSON; - for standard input",
+    ),
+    _flag("--method", help="send no event but a plain request with this method"),
+    _flag("--path", default="/", help="the path (default: /)"),
+    _flag("--query", metavar="NAME=VALUE", help="a part of the query; may be repeated", **_MANY),
+    _flag("--header", metavar="NAME:VALUE", help="a header; may be repeated", **_MANY),
+    _flag("--url", help="send it to a server that is running, not to the function here"),
+    _switch("--json", help="show the answer for machines"),
+    _switch("--curl", help="show the curl command that sends the same, and send nothing"),
+)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -108,5 +145,17 @@ COMMANDS: tuple[Command, ...] = (
             _switch("--json", help="the same for machines, on standard output"),
             _switch("--strict", help="end with 1 where there are warnings"),
         ),
+    ),
+    Command(
+        "invoke",
+        "invoke the function once, and tell what a broker would do with the answer",
+        "python -m pyfunc invoke\n"
+        "python -m pyfunc invoke --type com.example.order --data '{\"n\": 1}'\n"
+        "python -m pyfunc invoke --event-file event.json --mode binary\n"
+        "python -m pyfunc invoke --method GET --path /greet --query name=Ada\n"
+        "python -m pyfunc invoke --url http://localhost:8080 --json | jq .outcome",
+        _invoke,
+        ("function", "limits", "events", "logs"),
+        _INVOKE_FLAGS,
     ),
 )

@@ -6,7 +6,8 @@ PyFuncError
 │   ├── LoadError               the module or the function is not there, or fails to import
 │   ├── SignatureError          parameters that nothing can be bound to
 │   ├── HookError               a hook raised, or took too long
-│   └── ListenError             an address that cannot be listened on
+│   ├── ListenError             an address that cannot be listened on
+│   └── UnreachableError        a server that `invoke` asks does not answer; `exit_code` 1
 ├── ReplyError                  what the function returned cannot be sent; answered as 500
 └── RequestError                this request cannot be served; `status` says how
     ├── EventRequiredError      400  not an event, and the function takes events
@@ -44,6 +45,7 @@ __all__ = [
     "SlowRequestError",
     "StartupError",
     "UnavailableError",
+    "UnreachableError",
     "UnsupportedFormatError",
 ]
 
@@ -95,6 +97,12 @@ class HookError(StartupError):
 
 class ListenError(StartupError):
     """An address that the server should listen on is taken or not ours."""
+
+
+class UnreachableError(StartupError):
+    """A server elsewhere, which `invoke` was to ask, does not answer."""
+
+    exit_code = 1
 
 
 class ReplyError(PyFuncError):

@@ -40,6 +40,8 @@ class Binding:
     annotation: str
     """The type that the value is converted to, as written; empty where it is taken as it comes."""
     warning: str = ""
+    wanted: Any = ...
+    """The evaluated annotation that it is converted to; `...` where it is taken as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,8 @@ def _binding(
         return Binding(parameter.name, None, lambda _: default, is_keyword, True, "")
     read, converted, warning = _conversion(parameter, annotation, source)
     optional = has_default or _is_optional(annotation)
-    return Binding(parameter.name, source, read, is_keyword, optional, converted, warning)
+    wanted = annotation if converted else ...
+    return Binding(parameter.name, source, read, is_keyword, optional, converted, warning, wanted)
 
 
 def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:

@@ -63,8 +63,8 @@ receives
   limit    its default
 
 returns
-  Event     200, that event
-  NoneType  200, empty
+  Event  200, that event
+  None   200, empty
 
 hooks
   on_startup  called before the first request
@@ -113,7 +113,7 @@ def test_json_has_the_documented_shape(check: Check) -> None:
         ],
         "answers": [
             {"returned": "Event", "answered": "200, that event"},
-            {"returned": "NoneType", "answered": "200, empty"},
+            {"returned": "None", "answered": "200, empty"},
         ],
         "hooks": ["on_startup"],
         "options": [
@@ -167,7 +167,7 @@ def test_absence_is_told(check: Check, signature: str, absent: str) -> None:
 @pytest.mark.parametrize(
     ("function", "answers"),
     [
-        ("def main(data) -> None: ...", [("NoneType", "200, empty")]),
+        ("def main(data) -> None: ...", [("None", "200, empty")]),
         (
             "def main(data) -> 'tuple[dict, int]': ...",
             [("tuple[dict, int]", "200, the event of these")],
@@ -183,7 +183,7 @@ def test_absence_is_told(check: Check, signature: str, absent: str) -> None:
         ),
         (
             "import pyfunc\ndef main(data) -> list[pyfunc.Event]: ...",
-            [("list[pyfunc.events.Event]", "200, a batch; of one, that event")],
+            [("list[Event]", "200, a batch; of one, that event")],
         ),
         (
             "from aiohttp import web\nasync def main(req) -> web.Response: ...",
@@ -191,7 +191,7 @@ def test_absence_is_told(check: Check, signature: str, absent: str) -> None:
         ),
         ("def main() -> str: ...", [("str", "text/plain; charset=utf-8")]),
         ("def main() -> bytes: ...", [("bytes", "application/octet-stream")]),
-        ("def main() -> dict | None: ...", [("dict", "200, as JSON"), ("NoneType", "204")]),
+        ("def main() -> dict | None: ...", [("dict", "200, as JSON"), ("None", "204")]),
         ("def main() -> tuple[str, int]: ...", [("tuple[str, int]", "as in Flask")]),
         (
             "from collections.abc import Iterator\n"
