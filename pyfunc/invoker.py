@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from pyfunc.border import awaited, called, contained
 from pyfunc.context import CURRENT, Invocation
 from pyfunc.errors import DeadlineError
 from pyfunc.events import Event
@@ -139,15 +140,20 @@ class Invoker:
             ) from None
 
     async def _await(self, call: Call) -> Any:
-        result = call()
-        return await result if isinstance(result, Awaitable) else result
+        try:
+            result = call()
+            return await result if isinstance(result, Awaitable) else result
+        except Exception:
+            raise
+        except BaseException as error:
+            raise contained(error)  # noqa: B904 - it names its cause itself
 
     async def _hand_over(self, call: Call) -> Any:
         """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
         loop = asyncio.get_running_loop()
-        run = partial(copy_context().run, call)
+        run = partial(copy_context().run, called, call)
         result = await loop.run_in_executor(self.executor, run)
-        return await result if isinstance(result, Awaitable) else result
+        return await awaited(result) if isinstance(result, Awaitable) else result
 
     def _context(self, invocation: Invocation) -> AbstractContextManager[Any]:
         if self._flask is None:

@@ -7,15 +7,16 @@ error; one in mid-stream closes the connection, so that nobody takes the part fo
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from contextvars import copy_context
-from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from pyfunc.border import awaited, called
 from pyfunc.errors import ReplyError
 from pyfunc.payload import dump_json
 from pyfunc.replies import Stream
@@ -25,6 +26,7 @@ __all__ = ["SENT", "Sent", "collected", "send"]
 logger = logging.getLogger("pyfunc")
 
 _END = object()
+_LOOK_EVERY = 0.5  # seconds between looks at whether a client is still there
 
 
 class Sent:
@@ -50,44 +52,89 @@ async def send(stream: Stream, request: web.Request, executor: Executor) -> web.
     chunks = _chunks(stream.chunks, executor)
     try:
         first = await anext(chunks, _END)
+        octets = b"" if first is _END else _octets(first)
         response = _head(stream, first)
-        response[SENT] = sent = Sent()
+        response[SENT] = Sent()
         await response.prepare(request)
-        if request.method == "HEAD":
-            return response
-        try:
-            await _write(response, first, chunks, sent)
-        except ConnectionError:
-            sent.error = asyncio.CancelledError()
-            logger.debug("the client went away in mid-stream")
-        except asyncio.CancelledError:
-            _break_off(request)
-            raise
-        except Exception as error:
-            sent.error = error
-            logger.exception("the function failed in mid-stream; the connection is closed")
-            _break_off(request)
+        if request.method != "HEAD":
+            await _send_body(response, octets, chunks, request)
         return response
     finally:
+        await _close(chunks)
+
+
+async def _send_body(
+    response: web.StreamResponse,
+    first: bytes,
+    chunks: AsyncIterator[Any],
+    request: web.Request,
+) -> None:
+    sent = response[SENT]
+    try:
+        with _while_client_stays(request):
+            await response.write(first)
+            sent.bytes += len(first)
+            async for chunk in chunks:
+                if octets := _octets(chunk):
+                    await response.write(octets)
+                    sent.bytes += len(octets)
+    except ConnectionError:
+        sent.error = asyncio.CancelledError()
+        logger.debug("the client went away in mid-stream")
+    except asyncio.CancelledError:
+        _break_off(request)
+        raise
+    except Exception as error:
+        sent.error = error
+        logger.exception("the function failed in mid-stream; the connection is closed")
+        _break_off(request)
+
+
+async def _close(chunks: AsyncGenerator[Any, None]) -> None:
+    """Close what the function has left open; the answer is on its way already."""
+    try:
         await chunks.aclose()
+    except Exception:
+        logger.exception("the function failed when its stream was closed")
 
 
 async def collected(chunks: Any, executor: Executor) -> list[Any]:
     """Everything that a generator produces."""
-    return [chunk async for chunk in _chunks(chunks, executor)]
+    async with aclosing(_chunks(chunks, executor)) as produced:
+        return [chunk async for chunk in produced]
 
 
-async def _write(
-    response: web.StreamResponse, first: Any, chunks: AsyncIterator[Any], sent: Sent
-) -> None:
-    if first is _END:
-        return
-    await response.write(octets := _octets(first))
-    sent.bytes += len(octets)
-    async for chunk in chunks:
-        if octets := _octets(chunk):
-            await response.write(octets)
-            sent.bytes += len(octets)
+@contextmanager
+def _while_client_stays(request: web.Request) -> Iterator[None]:
+    """End the block when the client goes away, even while the function produces nothing.
+
+    aiohttp (3.14) tells nobody; it only takes the transport away.
+
+    Raises:
+        ConnectionResetError: The client has gone.
+    """
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    is_gone = False
+    timer: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal is_gone, timer
+        if request.transport is not None:
+            timer = loop.call_later(_LOOK_EVERY, look)
+        elif task is not None:
+            is_gone = True
+            task.cancel()
+
+    timer = loop.call_later(_LOOK_EVERY, look)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not is_gone or task is None or task.uncancel():
+            raise
+        raise ConnectionResetError("the client went away") from None
+    finally:
+        timer.cancel()
 
 
 def _break_off(request: web.Request) -> None:
@@ -126,28 +173,75 @@ def _octets(chunk: Any) -> bytes:
 
 
 async def _chunks(chunks: Any, executor: Executor) -> AsyncGenerator[Any, None]:
-    if isinstance(chunks, AsyncIterator):
-        try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            if (close := getattr(chunks, "aclose", None)) is not None:
-                await close()
-        return
-    async with aclosing(_in_threads(chunks, executor)) as steps:
-        async for chunk in steps:
-            yield chunk
-
-
-async def _in_threads(chunks: Iterator[Any], executor: Executor) -> AsyncGenerator[Any, None]:
-    """A sync iterator, one step at a time in a thread, always with the same context variables."""
-    loop = asyncio.get_running_loop()
-    context = copy_context()
-    step = partial(context.run, next, chunks, _END)
+    source = _OnLoop(chunks) if isinstance(chunks, AsyncIterator) else _InThreads(chunks, executor)
     try:
-        while (chunk := await loop.run_in_executor(executor, step)) is not _END:
+        while (chunk := await source.next()) is not _END:
             yield chunk
     finally:
-        if (close := getattr(chunks, "close", None)) is not None:
-            # The function's own clean-up is not lost when the request is cancelled meanwhile.
-            await asyncio.shield(loop.run_in_executor(executor, close))
+        await source.close()
+
+
+class _OnLoop:
+    """An async iterator of the function's."""
+
+    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+        self._chunks = chunks
+
+    async def next(self) -> Any:
+        return await awaited(anext(self._chunks, _END))
+
+    async def close(self) -> None:
+        if (close := getattr(self._chunks, "aclose", None)) is not None:
+            await awaited(close())
+
+
+class _InThreads:
+    """A sync iterator, one step at a time in a thread, always with the same context variables.
+
+    A step cannot be stopped: where the stream ends meanwhile, its thread closes the iterator.
+    """
+
+    def __init__(self, chunks: Iterator[Any], executor: Executor) -> None:
+        self._chunks = chunks
+        self._executor = executor
+        self._context = copy_context()
+        self._lock = threading.Lock()
+        self._is_stepping = self._is_closed = False
+
+    async def next(self) -> Any:
+        return await self._in_thread(self._step)
+
+    async def close(self) -> None:
+        if getattr(self._chunks, "gi_frame", self) is None:
+            return  # a generator that has come to its end
+        # The function's own clean-up is not lost when the request is cancelled meanwhile.
+        await asyncio.shield(self._in_thread(self._end))
+
+    def _in_thread(self, call: Callable[[], Any]) -> "asyncio.Future[Any]":
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._executor, self._context.run, called, call)
+
+    def _step(self) -> Any:
+        with self._lock:
+            if self._is_closed:
+                return _END
+            self._is_stepping = True
+        try:
+            return next(self._chunks, _END)
+        finally:
+            with self._lock:
+                self._is_stepping = False
+                is_closed = self._is_closed
+            if is_closed:
+                self._close()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            is_stepping = self._is_stepping
+        if not is_stepping:
+            self._close()
+
+    def _close(self) -> None:
+        if (close := getattr(self._chunks, "close", None)) is not None:
+            close()
