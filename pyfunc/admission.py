@@ -25,6 +25,11 @@ class Admission:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
+    @property
     def is_full(self) -> bool:
         """Whether the next invocation would have to wait."""
         return bool(self.places) and self.taken >= self.places

@@ -1,6 +1,6 @@
 """`create_app`: the one place that lists middlewares, routes and contexts."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -23,7 +23,7 @@ from pyfunc.resolver import compile_plan
 from pyfunc.route import AnyPath
 from pyfunc.settings import Settings
 from pyfunc.sources import SOURCES, Source
-from pyfunc.telemetry import observers_for
+from pyfunc.telemetry import telemetry_for
 
 __all__ = ["LIFECYCLE", "create_app"]
 
@@ -55,7 +55,9 @@ def create_app(
         settings.reply_type,
         settings.reply_source or f"/{loaded.module_name}/{loaded.function_name}",
     )
-    observers = observers_for(settings)
+    admission = Admission(settings.concurrency, settings.queue, settings.queue_timeout)
+    telemetry = telemetry_for(settings, plan.takes_events, _readings(admission, settings))
+    observers = telemetry.observers
     invoker = Invoker(
         loaded.function, plan, replies, executor, settings.timeout, _flask(loaded), observers
     )
@@ -66,7 +68,7 @@ def create_app(
         *observed(
             observers,
             errors_middleware(str(loaded), settings.debug),
-            admission_middleware(_admission(settings), lifecycle),
+            admission_middleware(admission, lifecycle),
         ),
         *([events_middleware] if plan.takes_events else []),
     )
@@ -76,6 +78,7 @@ def create_app(
     app.on_response_prepare.append(name_response)
     app.router.register_resource(AnyPath(handler, middlewares))
     app.cleanup_ctx.append(_life(lifecycle, loaded, executor))
+    app.cleanup_ctx.extend(telemetry.contexts)
     return app
 
 
@@ -90,8 +93,13 @@ def _flask(loaded: Loaded) -> FlaskBridge | None:
         return None  # named and not installed: the function's own `import flask` will say so
 
 
-def _admission(settings: Settings) -> Admission:
-    return Admission(settings.concurrency, settings.queue, settings.queue_timeout)
+def _readings(admission: Admission, settings: Settings) -> Mapping[str, Callable[[], float]]:
+    """What metrics tell of this app, where there are metrics."""
+    return {
+        "pyfunc_invocations_in_flight": lambda: admission.taken,
+        "pyfunc_queue_length": lambda: admission.waiting,
+        "pyfunc_pool_threads": lambda: settings.threads,
+    }
 
 
 def _life(

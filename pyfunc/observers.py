@@ -112,7 +112,8 @@ class Observation:
         if not self.calls:
             return
         last = self.calls[-1]
-        if last.error is None:  # its answer could not be sent, or is an error of its own choice
+        # Its answer could not be sent, is an error of its own choice, or came too late.
+        if last.error is None or isinstance(last.error, asyncio.CancelledError):
             last.outcome = self.outcome
             last.error = self.error
         if len(self.calls) == 1:  # a stream goes on after the function has returned

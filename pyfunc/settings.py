@@ -386,6 +386,23 @@ class Settings:
         group="logs",
     )
 
+    metrics_port: int | None = _option(
+        None,
+        _port,
+        "a port number from 0 to 65535",
+        "port for Prometheus, other than the function's (default: no metrics)",
+        group="telemetry",
+        metavar="PORT",
+    )
+    metrics_types: int = _option(
+        100,
+        _count,
+        "a number from 0 up",
+        "event types that metrics tell apart; the rest is counted as other",
+        group="telemetry",
+        metavar="N",
+    )
+
     @classmethod
     def resolve(
         cls, flags: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
