@@ -5,10 +5,10 @@ take a 2xx with any other body for a failed delivery, and repeat it.
 """
 
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from http import HTTPStatus
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 from uuid import uuid4
@@ -87,6 +87,8 @@ def _http_object(result: Any, request: web.Request) -> web.StreamResponse | Stre
         return flask_response(result, request)
     if isinstance(result, str):
         return _text(str(result))
+    if isinstance(result, bytes | bytearray):
+        return _octets(result)
     event = sdk_event(result)
     if event is not None:
         return _response(encode(event, ContentMode.BINARY))
@@ -127,32 +129,40 @@ def _tuple(result: tuple[Any, ...], request: web.Request) -> web.StreamResponse 
     return _amended(answer, status, headers or ())
 
 
-def _status_and_headers(result: tuple[Any, ...]) -> tuple[Any, Any]:
-    if len(result) == 3 and _is_status(result[1]) and _is_headers(result[2]):
-        return result[1], result[2]
-    if len(result) == 2 and _is_status(result[1]):
-        return result[1], None
-    if len(result) == 2 and _is_headers(result[1]):
-        return None, result[1]
-    return None, None
+def _status_and_headers(result: tuple[Any, ...]) -> tuple[int | None, Any]:
+    if len(result) not in (2, 3):
+        return None, None
+    status = _status(result[1])
+    if len(result) == 3:
+        is_answer = status is not None and _is_headers(result[2])
+        return (status, result[2]) if is_answer else (None, None)
+    return (None, result[1]) if status is None and _is_headers(result[1]) else (status, None)
 
 
-def _is_status(value: Any) -> bool:
-    return (type(value) is int or isinstance(value, HTTPStatus)) and 100 <= value <= 999
+def _status(value: Any) -> int | None:
+    """A status, such as 404 or "404 NOT FOUND"; `None` for anything else."""
+    if isinstance(value, str) and _STATUS_LINE(value):
+        return int(value[:3])
+    if isinstance(value, bool) or not isinstance(value, int) or not 100 <= value <= 999:
+        return None
+    return int(value)
+
+
+_STATUS_LINE = re.compile(r"[1-9]\d\d [A-Z].*", re.ASCII).fullmatch
 
 
 def _is_headers(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return True
-    return isinstance(value, list) and all(
-        isinstance(pair, tuple | list) and len(pair) == 2 for pair in value
-    )
+    if isinstance(value, list | tuple):
+        return all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in value)
+    return isinstance(value, Mapping) or type(value).__name__ == "Headers"  # Werkzeug's, or ours
 
 
 def _amended(
     answer: web.StreamResponse | Stream, status: int | None, headers: Any
 ) -> web.StreamResponse | Stream:
     extra = _clean_headers(headers)
+    if status is not None and status < 200:
+        raise ReplyError(f"{status} is no status of an answer: expected 200 to 999")
     if isinstance(answer, Stream):
         merged = answer.headers.copy()
         merged.update(extra)
@@ -166,15 +176,27 @@ def _amended(
 
 def _clean_headers(headers: Any) -> CIMultiDict[str]:
     """Header lines that cannot become two (RFC 9110, section 5.5)."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    pairs = headers.items() if hasattr(headers, "items") else headers
     clean: CIMultiDict[str] = CIMultiDict()
     for name, value in pairs:
         for single in value if isinstance(value, list | tuple) else (value,):
-            text = str(single)
-            if any(c in text or c in str(name) for c in "\r\n\0"):
-                raise ReplyError(f"the header {str(name)!r} holds a line break or a NUL")
-            clean.add(str(name), text)
+            _add_header(clean, str(name), str(single))
     return clean
+
+
+def _add_header(clean: CIMultiDict[str], name: str, value: str) -> None:
+    if not _FIELD_NAME(name):
+        raise ReplyError(f"{name!r} is no name of a header")
+    if _NO_FIELD_VALUE(value):
+        raise ReplyError(f"the header {name} holds a line break or another control character")
+    if name.lower() not in _FRAMING:
+        clean.add(name, value)
+
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_NO_FIELD_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]").search
+# The server says where a body ends; a function that says otherwise would break the next answer.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 def flask_response(result: Any, request: web.Request) -> web.StreamResponse | Stream:
