@@ -83,6 +83,10 @@ def _invoke(arguments: Arguments) -> int:
 
 
 def _start(arguments: Arguments) -> int:
+    from pyfunc.certificates import import_aiohttp
+
+    import_aiohttp()  # before any other room does
+
     from pyfunc import logs
     from pyfunc.app import create_app
     from pyfunc.server import serve
