@@ -32,6 +32,8 @@ html_show_sphinx = False
 
 # A page may take in a file that has its place elsewhere: `<!-- include ../docker/README.md -->`.
 _INCLUDE = re.compile(r"^<!-- include (\S+) -->$", re.M)
+# Where the index names the pages that are in none of its lists.
+_OTHER_PAGES = "<!-- other pages -->"
 _HEADING = re.compile(r"^#", re.M)
 _FENCED = re.compile(r"(^ *```.*?^ *```)", re.M | re.S)
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
@@ -45,7 +47,16 @@ def setup(app: Any) -> None:
 def _read(app: Any, page: str, source: list[str]) -> None:
     folder = (HERE / page).parent
     whole = _INCLUDE.sub(lambda found: _included(folder / found[1], folder), source[0])
-    source[0] = _outside_code(whole, lambda text: _linked(text, folder, folder))
+    whole = _outside_code(whole, lambda text: _linked(text, folder, folder))
+    source[0] = whole.replace(_OTHER_PAGES, _others(whole))
+
+
+def _others(index: str) -> str:
+    """Pages that the index does not name yet are reached, too."""
+    named = {*index.split(), "index"}
+    others = sorted(page.stem for page in HERE.glob("*.md") if page.stem not in named)
+    toctree = "\n".join(["```{toctree}", ":hidden:", ":caption: More", "", *others, "```"])
+    return toctree if others else ""
 
 
 def _included(path: Path, folder: Path) -> str:

@@ -67,12 +67,10 @@ def options_in_full() -> str:
 
 
 def _option_in_full(option: Option) -> tuple[str, str]:
-    names = ", ".join(part for part in _option(option)[:2] if part)
-    default = _option(option)[2]
-    about = f"{option.help}. Takes {option.expected}" + (
-        f"; default {default}." if default else "."
-    )
-    return names, about[0].upper() + about[1:]
+    flags, variable, default, _ = _option(option)
+    names = "<br>".join([*flags.split(", "), variable])
+    takes = f"Takes {option.expected}" + (f"; default {default}." if default else ".")
+    return names, f"{option.help[0].upper()}{option.help[1:]}. {takes}"
 
 
 def _option(option: Option) -> tuple[str, str, str, str]:
