@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
-EXTRAS_OF_CONTRIBUTORS = {"dev", "test"}
+EXTRAS_OF_CONTRIBUTORS = {"dev", "docs", "test"}
 
 
 @pytest.fixture(scope="module")
