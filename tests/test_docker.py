@@ -10,10 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import yaml
+from compose_spec import PyCompose
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from pyfunc.probes import READINESS_PATHS
+from pyfunc.settings import OPTIONS, Settings
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
@@ -155,3 +161,40 @@ def test_smoke_says_what_it_lacks_where_it_cannot_run(tmp_path: Path) -> None:
     missing = "buildah, debootstrap, unshare, setpriv, chroot"
     told = f"smoke: cannot run here: no container engine answers; missing: {missing}\n"
     assert (done.stdout, done.stderr, done.returncode) == (told, "", 77)
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    text = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    specification = PyCompose.from_yaml(text)
+    specification.validate()
+    loaded = yaml.safe_load(text)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_compose_builds_the_image_of_this_repository(compose: dict[str, Any]) -> None:
+    build = compose["services"]["function"]["build"]
+    assert (DOCKER / build["context"] / build["dockerfile"]).samefile(DOCKER / "Dockerfile")
+    _, _, example = build["additional_contexts"]["function"].rpartition(":-")
+    assert (DOCKER / example.rstrip("}") / "func.py").is_file()
+    extras = importlib.metadata.metadata("pyfunc-invoker").get_all("Provides-Extra") or ()
+    assert build["args"]["EXTRAS"] in extras
+
+
+def test_prometheus_scrapes_the_port_that_compose_opens(compose: dict[str, Any]) -> None:
+    [variable] = compose["services"]["function"]["environment"]
+    assert variable in {option.variable for option in OPTIONS}
+    port = compose["services"]["function"]["environment"][variable]
+    scraping = yaml.safe_load((DOCKER / "prometheus.yml").read_text(encoding="utf-8"))
+    [job] = scraping["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"function:{port}"]}]
+
+
+def test_compose_waits_for_the_drain_and_asks_for_readiness(compose: dict[str, Any]) -> None:
+    function = compose["services"]["function"]
+    settings = Settings.resolve(environ={**function["environment"], "PYFUNC_DRAIN_DELAY": "2"})
+    assert settings.drain_delay is not None
+    patience = float(function["stop_grace_period"].removesuffix("s"))
+    assert patience >= settings.drain_delay + settings.drain_timeout + 5
+    assert any(path in function["healthcheck"]["test"][-1] for path in READINESS_PATHS)
