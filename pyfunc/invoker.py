@@ -61,7 +61,7 @@ class Invoker:
         self.replies = replies
         self.executor = executor
         self.timeout = timeout
-        self.reads_body = plan.needs_body or flask is not None
+        self.reads_body = plan.needs_body or (flask is not None and not plan.may_stream)
         self._call = self._await if plan.is_async else self._hand_over
         self._flask = flask
         self.invoke = observed_invoke(observers, self._invoke) if observers else self._invoke

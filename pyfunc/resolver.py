@@ -68,6 +68,12 @@ class Plan:
         return self.needs is Needs.EVENT
 
     @property
+    def may_stream(self) -> bool:
+        """Whether the function is given a request that it may read as it arrives."""
+        sources = [b.source for b in self.bindings if b.source is not None]
+        return any(s.name == "request" and s.needs is Needs.NOTHING for s in sources)
+
+    @property
     def needs_body(self) -> bool:
         """Whether the body is read before the call."""
         return self.needs >= Needs.BODY
@@ -317,7 +323,7 @@ def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source)
 def _from_strings(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
     bare = _plain(annotation)
     if bare is str:
-        return lambda invocation: invocation.request.query_string
+        return lambda invocation: invocation.request.rel_url.raw_query_string
     if _is_mapping(bare) and (get_args(bare) or (str,))[-1] in (str, Any, object):
         return _as_dict(parameter, bare, source)
     convert = from_strings(parameter.name, annotation, _default(parameter))
