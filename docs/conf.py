@@ -46,7 +46,7 @@ def setup(app: Any) -> None:
 
 def _read(app: Any, page: str, source: list[str]) -> None:
     folder = (HERE / page).parent
-    whole = _INCLUDE.sub(lambda found: _included(folder / found[1], folder), source[0])
+    whole = _INCLUDE.sub(lambda found: _included(found, folder), source[0])
     whole = _outside_code(whole, lambda text: _linked(text, folder, folder))
     source[0] = whole.replace(_OTHER_PAGES, _others(whole))
 
@@ -59,11 +59,12 @@ def _others(index: str) -> str:
     return toctree if others else ""
 
 
-def _included(path: Path, folder: Path) -> str:
-    """The file, one level of headings lower, its links seen from the page that takes it in."""
-    text = path.resolve().read_text()
+def _included(found: "re.Match[str]", folder: Path) -> str:
+    """The file, with its links as seen from the page; its headings go below those of the page."""
+    path = (folder / found[1]).resolve()
+    hashes = "##" if found.start() else "#"
     return _outside_code(
-        text, lambda prose: _linked(_HEADING.sub("##", prose), path.resolve().parent, folder)
+        path.read_text(), lambda text: _linked(_HEADING.sub(hashes, text), path.parent, folder)
     )
 
 
