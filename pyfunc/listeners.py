@@ -1,7 +1,6 @@
 """Opens the listening sockets, so that an address that is taken is told before anything starts."""
 
 import errno
-import os
 import socket
 from collections.abc import Sequence
 
@@ -27,7 +26,7 @@ def listen(addresses: Sequence[Address]) -> list[socket.socket]:
     try:
         for address in addresses:
             sockets += _open(address, addresses)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name that no DNS label can hold
         for opened in sockets:
             opened.close()
         raise ListenError(_reason(address, error)) from None
@@ -85,13 +84,14 @@ def _bind(family: int, where: tuple[str, int]) -> socket.socket:
     return sock
 
 
-def _reason(address: Address, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
+def _reason(address: Address, error: OSError | UnicodeError) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EADDRINUSE:
         return (
             f"{address} is taken by another program: stop it,"
             " or choose another port with --port or PORT (0 takes a free one)"
         )
-    if error.errno == errno.EACCES:
+    if number == errno.EACCES:
         return f"{address} may not be listened on by this user: choose a port from 1024 up"
-    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    reason = getattr(error, "strerror", None) or "it is no name of a host"
     return f"{address} cannot be listened on ({reason}): choose another --host or --port"
