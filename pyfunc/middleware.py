@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from pyfunc.admission import Admission
+from pyfunc.body import read_body
 from pyfunc.context import REQUEST_ID_KEY
 from pyfunc.correlation import REQUEST_ID, request_id
 from pyfunc.errors import (
@@ -111,5 +112,5 @@ async def events_middleware(request: web.Request, handler: Handler) -> web.Strea
     mode = content_mode(request.headers)
     if mode is None:
         raise EventRequiredError(_SEND_ONE)
-    request[EVENTS] = decode(mode, request.headers.items(), await request.read())
+    request[EVENTS] = decode(mode, request.headers.items(), await read_body(request))
     return await handler(request)
