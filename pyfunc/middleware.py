@@ -25,6 +25,7 @@ from pyfunc.replies import flask_error
 
 __all__ = [
     "EVENTS",
+    "FAILURE",
     "admission_middleware",
     "errors_middleware",
     "events_middleware",
@@ -36,6 +37,7 @@ logger = logging.getLogger("pyfunc")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVENTS: web.RequestKey[list[Event]] = web.RequestKey("pyfunc_events", list)
+FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
 
 _SEND_ONE = (
     "this function takes CloudEvents: send a POST with the headers ce-id, ce-source, ce-type"
@@ -67,11 +69,13 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
                 MalformedBodyError("the body is broken: it does not arrive as announced")
             )
         except ReplyError as error:
+            request[FAILURE] = error
             logger.error("%s returned what cannot be sent: %s", name, error)
             return problem(_failure(str(error) if debug else "the function's answer is not valid"))
         except Exception as error:  # the border with user code
             if isinstance(error, flask_error_types()):
                 return flask_error(error, request)
+            request[FAILURE] = error
             logger.exception("%s failed", name)
             return problem(_failure(repr(error) if debug else "the function failed"))
 

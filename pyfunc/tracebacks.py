@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["format_folded_traceback", "format_user_traceback", "user_frames"]
+__all__ = ["format_folded_traceback", "format_user_traceback", "user_frames", "user_traceback"]
 
 _OURS = str(Path(__file__).parent / "_")[:-1]  # with the separator at its end
 
@@ -17,6 +17,14 @@ def user_frames(tb: TracebackType | None) -> traceback.StackSummary:
     """
     frames = [f for f in traceback.extract_tb(tb) if not f.filename.startswith("<frozen ")]
     return traceback.StackSummary.from_list(frames[_first_of_user(frames) :])
+
+
+def user_traceback(tb: TracebackType | None) -> TracebackType | None:
+    """The same as `user_frames`, for raising again; the whole where no frame is the user's."""
+    found = tb
+    while found is not None and _is_plumbing(found.tb_frame.f_code.co_filename):
+        found = found.tb_next
+    return found or tb
 
 
 def format_user_traceback(error: BaseException) -> str:
