@@ -18,6 +18,8 @@ SPELLED = {
 }
 
 
+_DOTTED = re.compile(r"\w+(?:\.\w+)+")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Which page holds which of the tables, between comments of their names.
@@ -48,7 +50,7 @@ def sources() -> str:
             types.append("the CloudEvents SDK's classes")
         first = group[0]
         gives = first.gives + (f"; `async def`: {first.async_gives}" if first.async_gives else "")
-        rows.append((", ".join(named), ", ".join(types), gives))
+        rows.append((", ".join(named), ", ".join(types), _DOTTED.sub(r"`\g<0>`", gives)))
     return _table(("parameter", "or annotation", "receives"), rows)
 
 

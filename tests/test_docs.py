@@ -6,6 +6,7 @@ all the same. A Python block that begins with a comment such as `# test_func.py`
 
 import ast
 import asyncio
+import configparser
 import json
 import os
 import re
@@ -234,6 +235,7 @@ def _nothing(block: Block) -> None:
 _READERS: Mapping[str, Callable[[Block], object]] = {
     "console": _nothing,
     "dockerfile": _nothing,
+    "ini": lambda block: configparser.ConfigParser().read_string(block.text),
     "json": lambda block: json.loads(block.text),
     "python": lambda block: compile(block.text, block.where, "exec"),
     "text": _nothing,
