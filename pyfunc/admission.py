@@ -31,8 +31,8 @@ class Admission:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next invocation would have to wait."""
-        return bool(self.places) and self.taken >= self.places
+        """Whether the next invocation would be refused."""
+        return bool(self.places) and self.taken >= self.places and self.waiting >= self.queue
 
     async def enter(self) -> None:
         """Take a place, or wait for one.
@@ -41,6 +41,16 @@ class Admission:
             UnavailableError: The queue is full, or the wait was too long.
         """
         if self.is_full:
+            raise UnavailableError("all places are taken: try again later")
+        await self.come_back()
+
+    async def come_back(self) -> None:
+        """Take a place, or wait for one however many wait already.
+
+        Raises:
+            UnavailableError: The wait was too long.
+        """
+        if self.places and self.taken >= self.places:
             await self._wait()
         else:
             self.taken += 1
@@ -55,8 +65,6 @@ class Admission:
         self.taken -= 1
 
     async def _wait(self) -> None:
-        if len(self._waiting) >= self.queue:
-            raise UnavailableError("all places are taken: try again later")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:

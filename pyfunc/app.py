@@ -1,33 +1,35 @@
 """`create_app`: the one place that lists middlewares, routes and contexts."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from pyfunc.admission import Admission
+from pyfunc.arrival import arrival_middleware
 from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
+from pyfunc.hooks import Hooks
 from pyfunc.invoker import Invoker
-from pyfunc.lifecycle import Lifecycle, Phase
+from pyfunc.lifecycle import Lifecycle
 from pyfunc.loader import Loaded, load
 from pyfunc.middleware import (
-    admission_middleware,
     errors_middleware,
     events_middleware,
     name_response,
 )
 from pyfunc.observers import observed
-from pyfunc.probes import probes_middleware
+from pyfunc.probes import Probes
 from pyfunc.replies import EventReplies
 from pyfunc.resolver import compile_plan
 from pyfunc.route import AnyPath
 from pyfunc.settings import Settings
 from pyfunc.sources import SOURCES, Source
 from pyfunc.telemetry import telemetry_for
+from pyfunc.threads import Threads
 
-__all__ = ["LIFECYCLE", "create_app"]
+__all__ = ["LIFECYCLE", "TAKES_EVENTS", "create_app"]
 
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
+TAKES_EVENTS: web.AppKey[bool] = web.AppKey("takes_events", bool)
 
 
 def create_app(
@@ -48,36 +50,41 @@ def create_app(
     settings = settings or Settings.resolve()
     loaded = loaded or load(settings.search_path, settings.module_name, settings.function_name)
     plan = compile_plan(loaded.function, str(loaded), sources)
-    lifecycle = Lifecycle()
-    executor = ThreadPoolExecutor(settings.threads, "pyfunc")
+    lifecycle = Lifecycle(settings.shutdown_timeout or settings.drain_timeout)
+    hooks = Hooks(loaded.hooks, settings)
+    threads = Threads(settings.threads, "pyfunc")
     replies = EventReplies(
         settings.reply_mode,
         settings.reply_type,
         settings.reply_source or f"/{loaded.module_name}/{loaded.function_name}",
     )
     admission = Admission(settings.concurrency, settings.queue, settings.queue_timeout)
-    telemetry = telemetry_for(settings, plan.takes_events, _readings(admission, settings))
+    telemetry = telemetry_for(
+        settings, plan.takes_events, _readings(lifecycle, admission, settings)
+    )
     observers = telemetry.observers
     invoker = Invoker(
-        loaded.function, plan, replies, executor, settings.timeout, _flask(loaded), observers
+        loaded.function, plan, replies, threads, settings.timeout, _flask(loaded), observers
     )
 
+    reads_body = plan.takes_events or invoker.reads_body
     handler = invoker.handle_events if plan.takes_events else invoker.handle_http
     middlewares = (
-        probes_middleware(lifecycle),
+        Probes(lifecycle, hooks, admission, settings).middleware(),
         *observed(
             observers,
             errors_middleware(str(loaded), settings.debug),
-            admission_middleware(admission, lifecycle),
+            arrival_middleware(lifecycle, admission, settings.max_body, reads_body=reads_body),
         ),
         *([events_middleware] if plan.takes_events else []),
     )
 
     app = web.Application(client_max_size=settings.max_body)
     app[LIFECYCLE] = lifecycle
+    app[TAKES_EVENTS] = plan.takes_events
     app.on_response_prepare.append(name_response)
     app.router.register_resource(AnyPath(handler, middlewares))
-    app.cleanup_ctx.append(_life(lifecycle, loaded, executor))
+    app.cleanup_ctx.append(hooks.context(lifecycle, threads))
     app.cleanup_ctx.extend(telemetry.contexts)
     return app
 
@@ -93,22 +100,12 @@ def _flask(loaded: Loaded) -> FlaskBridge | None:
         return None  # named and not installed: the function's own `import flask` will say so
 
 
-def _readings(admission: Admission, settings: Settings) -> Mapping[str, Callable[[], float]]:
+def _readings(
+    lifecycle: Lifecycle, admission: Admission, settings: Settings
+) -> Mapping[str, Callable[[], float]]:
     """What metrics tell of this app, where there are metrics."""
     return {
-        "pyfunc_invocations_in_flight": lambda: admission.taken,
+        "pyfunc_invocations_in_flight": lambda: lifecycle.in_flight - admission.waiting,
         "pyfunc_queue_length": lambda: admission.waiting,
         "pyfunc_pool_threads": lambda: settings.threads,
     }
-
-
-def _life(
-    lifecycle: Lifecycle, loaded: Loaded, executor: ThreadPoolExecutor
-) -> Callable[[web.Application], AsyncIterator[None]]:
-    async def life(_: web.Application) -> AsyncIterator[None]:
-        lifecycle.phase = Phase.READY
-        yield
-        lifecycle.phase = Phase.STOPPED
-        executor.shutdown(wait=False, cancel_futures=True)
-
-    return life

@@ -89,7 +89,7 @@ def _start(arguments: Arguments) -> int:
 
     from pyfunc import logs
     from pyfunc.app import create_app
-    from pyfunc.server import serve
+    from pyfunc.server import run
 
     settings = arguments.settings
     logs.configure(
@@ -98,7 +98,7 @@ def _start(arguments: Arguments) -> int:
         debug=settings.debug,
         color=not settings.no_color,
     )
-    return serve(create_app(settings), settings)
+    return run(lambda: create_app(settings), settings)
 
 
 _MANY: Mapping[str, Any] = MappingProxyType({"action": "append"})

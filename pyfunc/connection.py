@@ -94,8 +94,9 @@ class Connection(web.RequestHandler):
 
     def end(self) -> None:
         """The answers that are not yet under way say that they are the last ones here."""
-        self._request_factory = cast(Connections, self._manager).request_factory
-        self._end_with_current()
+        if self._manager is not None:  # the client is still there
+            self._request_factory = self._manager.request_factory
+            self._end_with_current()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived: watch what they leave incomplete."""

@@ -5,7 +5,8 @@ PyFuncError
 │   ├── SettingsError           an option or variable is wrong; `exit_code` 2
 │   ├── LoadError               the module or the function is not there, or fails to import
 │   ├── SignatureError          parameters that nothing can be bound to
-│   ├── HookError               a hook raised, or took too long
+│   ├── HookError               a hook raised, or took too long; `exit_code` 4
+│   ├── WorkersError            worker processes end as soon as they start; `exit_code` 5
 │   ├── ListenError             an address that cannot be listened on
 │   └── UnreachableError        a server that `invoke` asks does not answer; `exit_code` 1
 ├── ReplyError                  what the function returned cannot be sent; answered as 500
@@ -47,6 +48,7 @@ __all__ = [
     "UnavailableError",
     "UnreachableError",
     "UnsupportedFormatError",
+    "WorkersError",
 ]
 
 
@@ -93,6 +95,14 @@ class SignatureError(StartupError):
 
 class HookError(StartupError):
     """A hook of the user's module raised, or outlasted its time limit."""
+
+    exit_code = 4
+
+
+class WorkersError(StartupError):
+    """Worker processes end soon after their start, again and again."""
+
+    exit_code = 5
 
 
 class ListenError(StartupError):

@@ -4,20 +4,20 @@ A sync function runs in a thread of our own pool with the request's context vari
 function runs on the loop.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
+from multidict import istr
 
-from pyfunc.border import awaited, called, contained
+from pyfunc.border import awaited, contained
 from pyfunc.context import CURRENT, Invocation
-from pyfunc.errors import DeadlineError
+from pyfunc.deadlines import Deadlines
+from pyfunc.errors import RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
 from pyfunc.middleware import EVENTS
@@ -25,12 +25,14 @@ from pyfunc.observers import Observer, observed_invoke
 from pyfunc.replies import EventReplies, Stream, http_answer
 from pyfunc.resolver import Plan
 from pyfunc.streams import collected, send
+from pyfunc.threads import Threads
 
 __all__ = ["Invoker"]
 
 Call = Callable[[], Any]
 
 _NO_CONTEXT = nullcontext()
+_TIMEOUT = istr("X-Timeout")
 
 
 class Invoker:
@@ -40,7 +42,7 @@ class Invoker:
         function: The user's callable.
         plan: How to call it.
         replies: What becomes of the results of an event function.
-        executor: Where sync functions run.
+        threads: Where sync functions run.
         timeout: The time limit of an invocation in seconds; 0 for none.
         flask: Lends the function Flask's contexts, where it knows Flask.
         observers: Who looks on.
@@ -51,7 +53,7 @@ class Invoker:
         function: Callable[..., Any],
         plan: Plan,
         replies: EventReplies,
-        executor: Executor,
+        threads: Threads,
         timeout: float,
         flask: FlaskBridge | None = None,
         observers: Sequence[Observer] = (),
@@ -59,20 +61,25 @@ class Invoker:
         self.function = function
         self.plan = plan
         self.replies = replies
-        self.executor = executor
+        self.threads = threads
         self.timeout = timeout
         self.reads_body = plan.needs_body or (flask is not None and not plan.may_stream)
         self._call = self._await if plan.is_async else self._hand_over
         self._flask = flask
+        self._deadlines = Deadlines()
         self.invoke = observed_invoke(observers, self._invoke) if observers else self._invoke
 
     async def handle_http(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with what the function returns."""
         body = await request.read() if self.reads_body else b""
-        invocation = Invocation(request, body, (), self._deadline())
+        invocation = Invocation(request, body, (), self._deadline(request))
+        return cast(web.StreamResponse, await self._in_time(invocation, self._answer(invocation)))
+
+    async def _answer(self, invocation: Invocation) -> web.StreamResponse:
+        request = invocation.request
         answer = http_answer(await self.invoke(invocation), request)
         if isinstance(answer, Stream):
-            return await send(answer, request, self.executor)
+            return await send(answer, request, self.threads)
         return answer
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
@@ -85,8 +92,8 @@ class Invoker:
             groups = [[event] for event in events]
         replies: list[Event] = []
         for group in groups:
-            invocation = Invocation(request, body, group, self._deadline())
-            answer = await self._replies(invocation)
+            invocation = Invocation(request, body, group, self._deadline(request))
+            answer = await self._in_time(invocation, self._replies(invocation))
             if isinstance(answer, web.StreamResponse):
                 return answer
             for reply in answer:
@@ -103,7 +110,7 @@ class Invoker:
         if not self.plan.is_generator:
             return self.replies.events(result, received, invocation.request)
         replies: list[Event] = []
-        for item in await collected(result, self.executor):
+        for item in await collected(result, self.threads):
             answer = self.replies.events(item, received, invocation.request)
             if isinstance(answer, web.StreamResponse):
                 return answer
@@ -111,11 +118,7 @@ class Invoker:
         return replies
 
     async def _invoke(self, invocation: Invocation) -> Any:
-        """Call the function once and give what it returned.
-
-        Raises:
-            DeadlineError: It was not done within the time limit.
-        """
+        """Call the function once and give what it returned."""
         plan = self.plan
         if invocation.events and not plan.checks_data:
             for event in invocation.events:
@@ -124,20 +127,14 @@ class Invoker:
         with self._context(invocation):
             arguments = [read(invocation) for read in plan.positional]
             keywords = {name: read(invocation) for name, read in plan.keywords}
-            return await self._in_time(partial(self.function, *arguments, **keywords))
+            return await self._call(partial(self.function, *arguments, **keywords))
 
-    async def _in_time(self, call: Call) -> Any:
-        if not self.timeout:
-            return await self._call(call)
-        try:
-            async with asyncio.timeout(self.timeout) as limit:
-                return await self._call(call)
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the function's own
-            raise DeadlineError(
-                f"the function was not done within {self.timeout:g} seconds"
-            ) from None
+    def _in_time(
+        self, invocation: Invocation, work: Coroutine[Any, Any, Any]
+    ) -> Coroutine[Any, Any, Any]:
+        """The work of an invocation, the sending of a stream included, within its time limit."""
+        deadline = invocation.deadline
+        return work if deadline is None else self._deadlines.keep(work, deadline)
 
     async def _await(self, call: Call) -> Any:
         try:
@@ -150,9 +147,7 @@ class Invoker:
 
     async def _hand_over(self, call: Call) -> Any:
         """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
-        loop = asyncio.get_running_loop()
-        run = partial(copy_context().run, called, call)
-        result = await loop.run_in_executor(self.executor, run)
+        result = await self.threads.run(partial(copy_context().run, call))
         return await awaited(result) if isinstance(result, Awaitable) else result
 
     def _context(self, invocation: Invocation) -> AbstractContextManager[Any]:
@@ -160,5 +155,19 @@ class Invoker:
             return _NO_CONTEXT
         return self._flask.context(invocation.request, invocation.body)
 
-    def _deadline(self) -> float | None:
-        return time.monotonic() + self.timeout if self.timeout else None
+    def _deadline(self, request: web.Request) -> float | None:
+        """When the time limit ends: ours, or a shorter one that the caller asks for."""
+        limit = self.timeout
+        if (asked := request.headers.get(_TIMEOUT)) is not None:
+            limit = min(_seconds(asked), limit or float("inf"))
+        return time.monotonic() + limit if limit else None
+
+
+def _seconds(asked: str) -> float:
+    try:
+        seconds = float(asked.strip().removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise RequestError("X-Timeout is not usable: expected seconds above 0, such as 10 or 2.5s")
+    return seconds

@@ -1,7 +1,8 @@
-"""The phase of this process, and how many invocations are in flight; standard library only."""
+"""The phase of this process, and what is in flight; standard library only."""
 
 import asyncio
 from enum import StrEnum
+from typing import Any, cast
 
 __all__ = ["Lifecycle", "Phase"]
 
@@ -16,29 +17,40 @@ class Phase(StrEnum):
 
 
 class Lifecycle:
-    """One app's phase and its invocations in flight."""
+    """One app's phase and its requests in flight.
 
-    def __init__(self) -> None:
+    Args:
+        shutdown_timeout: How long `on_shutdown` may take, in seconds.
+    """
+
+    def __init__(self, shutdown_timeout: float) -> None:
+        self.shutdown_timeout = shutdown_timeout
         self.phase = Phase.STARTING
-        self.in_flight = 0
-        self._idle: asyncio.Event | None = None
+        self.opens_early = False
+        """Whether requests may arrive before `on_startup` is done; a server of ours says so."""
+        self.startup: asyncio.Task[None] | None = None
+        """`on_startup` as it runs; `None` where there is none, and before it."""
+        self.is_cut_off = False
+        """Whether what is in flight has been cancelled."""
+        self._tasks: set[asyncio.Task[Any]] = set()
 
-    def enter(self) -> None:
-        """An invocation begins."""
-        self.in_flight += 1
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being answered, or wait for their turn."""
+        return len(self._tasks)
 
-    def leave(self) -> None:
-        """An invocation has been answered."""
-        self.in_flight -= 1
-        if self._idle is not None and self.in_flight == 0:
-            self._idle.set()
+    def enter(self) -> "asyncio.Task[Any]":
+        """A request begins; the task that answers it."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._tasks.add(task)
+        return task
 
-    async def idle(self, seconds: float) -> bool:
-        """Wait until nothing is in flight, for `seconds` at most; whether it is so."""
-        if self.in_flight:
-            self._idle = asyncio.Event()
-            try:
-                await asyncio.wait_for(self._idle.wait(), seconds)
-            except TimeoutError:
-                return False
-        return True
+    def leave(self, task: "asyncio.Task[Any]") -> None:
+        """A request has been answered."""
+        self._tasks.discard(task)
+
+    def cut_off(self) -> None:
+        """Cancel whatever is in flight."""
+        self.is_cut_off = True
+        for task in self._tasks:
+            task.cancel()

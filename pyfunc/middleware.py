@@ -1,4 +1,4 @@
-"""The aiohttp middlewares: errors to responses, admission, requests to events."""
+"""The aiohttp middlewares: errors to responses, requests to events."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from pyfunc.admission import Admission
 from pyfunc.body import read_body
 from pyfunc.context import REQUEST_ID_KEY
 from pyfunc.correlation import REQUEST_ID, request_id
@@ -19,14 +18,12 @@ from pyfunc.errors import (
 )
 from pyfunc.events import Event, content_mode, decode
 from pyfunc.flaskbridge import flask_error_types
-from pyfunc.lifecycle import Lifecycle
 from pyfunc.problems import problem
 from pyfunc.replies import flask_error
 
 __all__ = [
     "EVENTS",
     "FAILURE",
-    "admission_middleware",
     "errors_middleware",
     "events_middleware",
     "name_response",
@@ -73,6 +70,9 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
             logger.error("%s returned what cannot be sent: %s", name, error)
             return problem(_failure(str(error) if debug else "the function's answer is not valid"))
         except Exception as error:  # the border with user code
+            if error is request.content.exception():
+                logger.debug("the client went away while it sent its request")
+                return problem(MalformedBodyError("the body did not arrive"))
             if isinstance(error, flask_error_types()):
                 return flask_error(error, request)
             request[FAILURE] = error
@@ -90,22 +90,6 @@ async def name_response(request: web.Request, response: web.StreamResponse) -> N
 
 def _failure(detail: str) -> RequestError:
     return RequestError(detail, status=500)
-
-
-def admission_middleware(admission: Admission, lifecycle: Lifecycle) -> Middleware:
-    """One place for each invocation, counted while it is in flight."""
-
-    @web.middleware
-    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        await admission.enter()
-        lifecycle.enter()
-        try:
-            return await handler(request)
-        finally:
-            lifecycle.leave()
-            admission.leave()
-
-    return admit
 
 
 @web.middleware

@@ -19,7 +19,7 @@ from pyfunc.convert import UnsupportedTypeError, from_payload, from_strings, typ
 from pyfunc.errors import SignatureError
 from pyfunc.sources import SOURCES, Conversion, Needs, Read, Source, body_payload, event_payload
 
-__all__ = ["Binding", "Plan", "compile_plan", "parameter_names"]
+__all__ = ["Binding", "Plan", "compile_plan", "is_async", "parameter_names"]
 
 _EMPTY = inspect.Parameter.empty
 _ANYTHING = (_EMPTY, Any, object)
@@ -98,7 +98,7 @@ def compile_plan(
     """
     author = _author(function)
     # What `req` is goes by the function that names it; how to call, by the one outside.
-    table = tuple(source.as_async() for source in sources) if _is_async(author) else sources
+    table = tuple(source.as_async() for source in sources) if is_async(author) else sources
     namespace = getattr(author, "__globals__", {})
     bindings: list[Binding] = []
     faults: list[str] = []
@@ -121,7 +121,7 @@ def _plan(function: Callable[..., Any], name: str, bindings: list[Binding]) -> P
         positional=tuple(b.read for b in bindings[: last + 1] if not b.is_keyword),
         keywords=tuple((b.parameter, b.read) for b in bindings if b.is_keyword and b.source),
         needs=max((source.needs for source in used), default=Needs.NOTHING),
-        is_async=_is_async(function),
+        is_async=is_async(function),
         is_generator=_is_generator(function),
         takes_batch=any(source.name == "events" for source in used),
         checks_data=any(b.source and b.source.name == "data" and b.annotation for b in bindings),
@@ -183,7 +183,8 @@ def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     return type(function).__call__
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether what a call of it gives has to be awaited or iterated on the loop."""
     inner = _innermost(function)
     return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
 

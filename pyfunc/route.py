@@ -29,7 +29,9 @@ class AnyPath(AbstractResource):
         self._prefix = ""
         for middleware in reversed(middlewares):
             handler = _around(middleware, handler)
-        self._route = web.ResourceRoute("*", _as_coroutine(handler), self)
+        self._route = web.ResourceRoute(
+            "*", _as_coroutine(handler), self, expect_handler=_expect_later
+        )
         self._match = _Match({}, self._route)
 
     @property
@@ -87,3 +89,7 @@ def _as_coroutine(handler: Handler) -> Handler:
         return await handler(request)
 
     return answer
+
+
+async def _expect_later(_: web.Request) -> None:
+    """Leave `Expect: 100-continue` for later: aiohttp would answer it before anything is known."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyfunc.errors import SettingsError
 
-__all__ = ["OPTIONS", "Address", "Option", "Settings"]
+__all__ = ["LIVENESS_PATHS", "OPTIONS", "READINESS_PATHS", "Address", "Option", "Settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,17 @@ def _size(text: str) -> int:
     if unit not in _UNITS:
         raise ValueError(text)
     return _positive(digits) * _UNITS[unit]
+
+
+LIVENESS_PATHS = ("/healthz/live", "/health/liveness")
+READINESS_PATHS = ("/healthz/ready", "/health/readiness")
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    paths = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not paths or not all(path.startswith("/") for path in paths):
+        raise ValueError(text)
+    return paths
 
 
 def _text(text: str) -> str:
@@ -306,12 +317,74 @@ class Settings:
         group="limits",
         metavar="SECONDS",
     )
+    unready_when_full: bool = _option(
+        False,
+        _switch,
+        "true or false",
+        "be unready while the next invocation would be refused",
+        group="limits",
+    )
+    cancel_on_disconnect: bool = _option(
+        False,
+        _switch,
+        "true or false",
+        "cancel the invocation of an HTTP function whose client has gone away",
+        group="limits",
+    )
+    startup_timeout: float = _option(
+        120.0,
+        _seconds,
+        "a number of seconds",
+        "time limit of on_startup; 0 sets none",
+        group="life",
+        metavar="SECONDS",
+    )
+    shutdown_timeout: float | None = _option(
+        None,
+        _seconds,
+        "a number of seconds",
+        "time limit of on_shutdown (default: what the drain left of its own, 2 at least)",
+        group="life",
+        metavar="SECONDS",
+    )
+    live_paths: tuple[str, ...] = _option(
+        LIVENESS_PATHS,
+        _paths,
+        "paths separated by commas, such as /livez,/alive",
+        "paths of the liveness probe",
+        group="life",
+        metavar="LIST",
+    )
+    ready_paths: tuple[str, ...] = _option(
+        READINESS_PATHS,
+        _paths,
+        "paths separated by commas, such as /readyz",
+        "paths of the readiness probe",
+        group="life",
+        metavar="LIST",
+    )
+    probe_timeout: float = _option(
+        1.0,
+        _seconds,
+        "a number of seconds",
+        "how long is_ready and is_alive may take; 0 sets no limit",
+        group="life",
+        metavar="SECONDS",
+    )
+    probe_cache: float = _option(
+        1.0,
+        _seconds,
+        "a number of seconds",
+        "how long the results of is_ready and is_alive are used again",
+        group="life",
+        metavar="SECONDS",
+    )
     drain_delay: float | None = _option(
         None,
         _seconds,
         "a number of seconds",
         "after SIGTERM, how long new connections are still taken"
-        " (default: 2; 0 where K_SERVICE is set)",
+        " (default: 2; 0 where K_SERVICE is set, and on SIGINT)",
         group="life",
         metavar="SECONDS",
     )

@@ -8,18 +8,19 @@ error; one in mid-stream closes the connection, so that nobody takes the part fo
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
-from pyfunc.border import awaited, called
+from pyfunc.border import awaited
 from pyfunc.errors import ReplyError
 from pyfunc.payload import dump_json
 from pyfunc.replies import Stream
+from pyfunc.threads import Threads
 
 __all__ = ["SENT", "Sent", "collected", "send"]
 
@@ -47,9 +48,9 @@ class Sent:
 SENT: web.ResponseKey[Sent] = web.ResponseKey("pyfunc_sent", Sent)
 
 
-async def send(stream: Stream, request: web.Request, executor: Executor) -> web.StreamResponse:
+async def send(stream: Stream, request: web.Request, threads: Threads) -> web.StreamResponse:
     """Send the answer's head with its first chunk, then every other chunk."""
-    chunks = _chunks(stream.chunks, executor)
+    chunks = _chunks(stream.chunks, threads)
     try:
         first = await anext(chunks, _END)
         octets = b"" if first is _END else _octets(first)
@@ -98,9 +99,9 @@ async def _close(chunks: AsyncGenerator[Any, None]) -> None:
         logger.exception("the function failed when its stream was closed")
 
 
-async def collected(chunks: Any, executor: Executor) -> list[Any]:
+async def collected(chunks: Any, threads: Threads) -> list[Any]:
     """Everything that a generator produces."""
-    async with aclosing(_chunks(chunks, executor)) as produced:
+    async with aclosing(_chunks(chunks, threads)) as produced:
         return [chunk async for chunk in produced]
 
 
@@ -172,8 +173,8 @@ def _octets(chunk: Any) -> bytes:
     return dump_json(chunk) + b"\n"
 
 
-async def _chunks(chunks: Any, executor: Executor) -> AsyncGenerator[Any, None]:
-    source = _OnLoop(chunks) if isinstance(chunks, AsyncIterator) else _InThreads(chunks, executor)
+async def _chunks(chunks: Any, threads: Threads) -> AsyncGenerator[Any, None]:
+    source = _OnLoop(chunks) if isinstance(chunks, AsyncIterator) else _InThreads(chunks, threads)
     try:
         while (chunk := await source.next()) is not _END:
             yield chunk
@@ -201,9 +202,9 @@ class _InThreads:
     A step cannot be stopped: where the stream ends meanwhile, its thread closes the iterator.
     """
 
-    def __init__(self, chunks: Iterator[Any], executor: Executor) -> None:
+    def __init__(self, chunks: Iterator[Any], threads: Threads) -> None:
         self._chunks = chunks
-        self._executor = executor
+        self._threads = threads
         self._context = copy_context()
         self._lock = threading.Lock()
         self._is_stepping = self._is_closed = False
@@ -217,9 +218,8 @@ class _InThreads:
         # The function's own clean-up is not lost when the request is cancelled meanwhile.
         await asyncio.shield(self._in_thread(self._end))
 
-    def _in_thread(self, call: Callable[[], Any]) -> "asyncio.Future[Any]":
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._executor, self._context.run, called, call)
+    def _in_thread(self, call: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
+        return self._threads.run(partial(self._context.run, call))
 
     def _step(self) -> Any:
         with self._lock:

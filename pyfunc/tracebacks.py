@@ -5,8 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["format_folded_traceback", "format_user_traceback", "user_frames", "user_traceback"]
+__all__ = [
+    "format_folded_traceback",
+    "format_user_traceback",
+    "user_frames",
+    "user_place",
+    "user_traceback",
+]
 
+
+_LIBRARY = str(Path(traceback.__file__).parent / "_")[:-1]
 _OURS = str(Path(__file__).parent / "_")[:-1]  # with the separator at its end
 
 
@@ -25,6 +33,16 @@ def user_traceback(tb: TracebackType | None) -> TracebackType | None:
     while found is not None and _is_plumbing(found.tb_frame.f_code.co_filename):
         found = found.tb_next
     return found or tb
+
+
+def user_place(frames: list[traceback.FrameSummary]) -> str:
+    """The last line of the user's function in a stack, such as `func.py:12`; empty without one.
+
+    Lines of what the function calls, such as the standard library's, are passed over.
+    """
+    own = [f for f in frames if not f.filename.startswith((_OURS, _LIBRARY, "<"))]
+    own = [f for f in own if "site-packages" not in Path(f.filename).parts]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 def format_user_traceback(error: BaseException) -> str:
