@@ -60,7 +60,7 @@ def create_app(
     )
     admission = Admission(settings.concurrency, settings.queue, settings.queue_timeout)
     telemetry = telemetry_for(
-        settings, plan.takes_events, _readings(lifecycle, admission, settings)
+        settings, str(loaded), plan.takes_events, _readings(lifecycle, admission, settings)
     )
     observers = telemetry.observers
     invoker = Invoker(

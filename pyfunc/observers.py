@@ -94,6 +94,10 @@ class Observation:
         """How long it took to be answered, without the sending of what is no stream."""
         return self.ended - self.started
 
+    def epoch(self, moment: float) -> int:
+        """A moment on the clock of `started`, in nanoseconds since the epoch."""
+        return self.started_ns + int((moment - self.started) * 1e9)
+
     @property
     def request_bytes(self) -> int:
         """The size of the request's body, as far as it is known."""

@@ -174,6 +174,11 @@ def _option(
     return dataclasses.field(default=default, metadata=row)
 
 
+def _exporters(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    return () if "none" in names else names
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What was chosen, once and for the life of an app; times in seconds, sizes in bytes."""
@@ -476,6 +481,25 @@ class Settings:
         metavar="N",
     )
 
+    traces_exporter: tuple[str, ...] = _option(
+        (),
+        _exporters,
+        "otlp, console or none, or several separated by commas",
+        "where traces go: otlp, console, none (default: otlp where OTEL_* names an endpoint)",
+        group="telemetry",
+        variable="OTEL_TRACES_EXPORTER",
+        metavar="NAMES",
+    )
+    traces_protocol: str = _option(
+        "http/protobuf",
+        _one_of("http/protobuf", "grpc"),
+        "http/protobuf or grpc",
+        "how OTLP is sent: http/protobuf or grpc",
+        group="telemetry",
+        variable="OTEL_EXPORTER_OTLP_PROTOCOL",
+        metavar="NAME",
+    )
+
     @classmethod
     def resolve(
         cls, flags: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
@@ -499,9 +523,7 @@ class Settings:
                 faults.append(f"{origin} is {text!r}: expected {option.expected}")
         if faults:
             raise SettingsError("\n".join(faults))
-        if values.get("drain_delay") is None and environ.get("K_SERVICE"):
-            values["drain_delay"] = 0.0
-        return cls(**values)
+        return cls(**{**_implied(environ), **values})
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -517,6 +539,21 @@ def _row(field: "dataclasses.Field[Any]") -> Option:
 
 
 OPTIONS: tuple[Option, ...] = tuple(_row(field) for field in dataclasses.fields(Settings))
+
+
+_OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+
+def _implied(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What variables of the platform mean for options that nobody has set."""
+    implied: dict[str, Any] = {}
+    if environ.get("K_SERVICE"):
+        implied["drain_delay"] = 0.0
+    if any(environ.get(name) for name in _OTLP_ENDPOINTS):
+        implied["traces_exporter"] = ("otlp",)
+    if (protocol := environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")) is not None:
+        implied["traces_protocol"] = protocol
+    return implied
 
 
 def _chosen(flags: Mapping[str, str], environ: Mapping[str, str]) -> list[tuple[Option, str, str]]:

@@ -1,6 +1,8 @@
 """Settles at start who looks on, so that what is off is neither imported nor asked."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -10,6 +12,8 @@ from pyfunc.observers import Observer
 from pyfunc.settings import Address, Settings
 
 __all__ = ["Telemetry", "telemetry_for"]
+
+logger = logging.getLogger("pyfunc")
 
 Context = Callable[[web.Application], AsyncIterator[None]]
 Readings = Mapping[str, Callable[[], float]]
@@ -23,31 +27,68 @@ class Telemetry:
     contexts: tuple[Context, ...]
 
 
-def telemetry_for(settings: Settings, takes_events: bool, readings: Readings) -> Telemetry:
+def telemetry_for(
+    settings: Settings, name: str, takes_events: bool, readings: Readings
+) -> Telemetry:
     """What the options ask for.
 
     Args:
         settings: The options.
+        name: The function's name.
         takes_events: Whether it is an event function.
         readings: What metrics tell of the app, by the name of the gauge.
 
     Raises:
         SettingsError: A library for it is not installed.
     """
-    observers: list[Observer] = []
-    contexts: list[Context] = []
+    trigger = "pubsub" if takes_events else "http"
+    # The access log is the last to look on, so that its record carries the ids of the span.
+    parts = [
+        *_metrics(settings, trigger, readings),
+        *_traces(settings, name, trigger),
+        *_access_log(settings),
+    ]
+    return Telemetry(
+        tuple(observer for observer, _ in parts),
+        tuple(context for _, context in parts if context is not None),
+    )
+
+
+Part = tuple[Observer, Context | None]
+
+
+def _access_log(settings: Settings) -> Iterator[Part]:
     if settings.access_log:
         from pyfunc.accesslog import AccessLog  # off unless asked for
 
-        observers.append(AccessLog())
-    if settings.metrics_port is not None:
-        try:
-            from pyfunc.metrics import Metrics  # an extra, and 30 ms of the start
-        except ModuleNotFoundError as error:
-            raise SettingsError(
-                f"--metrics-port needs {error.name}: install the extra `metrics` of pyfunc-invoker"
-            ) from None
-        metrics = Metrics("pubsub" if takes_events else "http", settings.metrics_types, readings)
-        observers.append(metrics)
-        contexts.append(metrics.context(Address(settings.host, settings.metrics_port)))
-    return Telemetry(tuple(observers), tuple(contexts))
+        yield AccessLog(), None
+
+
+def _metrics(settings: Settings, trigger: str, readings: Readings) -> Iterator[Part]:
+    if settings.metrics_port is None:
+        return
+    try:
+        from pyfunc.metrics import Metrics  # an extra, and 30 ms of the start
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"--metrics-port needs {error.name}: install the extra `metrics` of pyfunc-invoker"
+        ) from None
+    metrics = Metrics(trigger, settings.metrics_types, readings)
+    yield metrics, metrics.context(Address(settings.host, settings.metrics_port))
+
+
+def _traces(settings: Settings, name: str, trigger: str) -> Iterator[Part]:
+    """Traces where variables ask for them, or the user's module has set them up."""
+    exporters = settings.traces_exporter
+    if not exporters and "opentelemetry.sdk.trace" not in sys.modules:
+        return
+    try:
+        from pyfunc.tracing import Traces, flush_at_end, provider_for  # an extra, 100 ms of start
+
+        provider = provider_for(exporters, settings.traces_protocol, name)
+    except ModuleNotFoundError as error:
+        # The variables may be the platform's, meant for whoever understands them.
+        logger.warning("no traces: OTEL_* asks for them, and %s is not installed", error.name)
+        return
+    if provider is not None:
+        yield Traces(provider.get_tracer("pyfunc"), name, trigger), flush_at_end(provider)
