@@ -55,6 +55,13 @@ class Admission:
         else:
             self.taken += 1
 
+    def try_enter(self) -> bool:
+        """Take a place if one is free, and nobody waits for it."""
+        if self.is_full:
+            return False
+        self.taken += 1
+        return True
+
     def leave(self) -> None:
         """Give the place to the one who waits longest, or give it up."""
         while self._waiting:

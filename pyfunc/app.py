@@ -1,11 +1,13 @@
 """`create_app`: the one place that lists middlewares, routes and contexts."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiohttp import web
 
 from pyfunc.admission import Admission
 from pyfunc.arrival import arrival_middleware
+from pyfunc.batches import Batches
 from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
 from pyfunc.hooks import Hooks
 from pyfunc.invoker import Invoker
@@ -14,6 +16,7 @@ from pyfunc.loader import Loaded, load
 from pyfunc.middleware import (
     errors_middleware,
     events_middleware,
+    failure,
     name_response,
 )
 from pyfunc.observers import observed
@@ -25,6 +28,7 @@ from pyfunc.settings import Settings
 from pyfunc.sources import SOURCES, Source
 from pyfunc.telemetry import telemetry_for
 from pyfunc.threads import Threads
+from pyfunc.webhook import Webhook
 
 __all__ = ["LIFECYCLE", "TAKES_EVENTS", "create_app"]
 
@@ -62,20 +66,30 @@ def create_app(
     telemetry = telemetry_for(
         settings, str(loaded), plan.takes_events, _readings(lifecycle, admission, settings)
     )
-    observers = telemetry.observers
+    failed = partial(failure, name=str(loaded), debug=settings.debug)
+    batches = Batches(replies, settings.batch_concurrency, admission, failed)
     invoker = Invoker(
-        loaded.function, plan, replies, threads, settings.timeout, _flask(loaded), observers
+        loaded.function,
+        plan,
+        replies,
+        threads,
+        settings.timeout,
+        batches,
+        _flask(loaded),
+        telemetry.observers,
     )
+    webhook = _webhook(settings) if plan.takes_events else None
 
     reads_body = plan.takes_events or invoker.reads_body
     handler = invoker.handle_events if plan.takes_events else invoker.handle_http
     middlewares = (
         Probes(lifecycle, hooks, admission, settings).middleware(),
         *observed(
-            observers,
+            telemetry.observers,
             errors_middleware(str(loaded), settings.debug),
             arrival_middleware(lifecycle, admission, settings.max_body, reads_body=reads_body),
         ),
+        *([webhook.middleware()] if webhook else []),
         *([events_middleware] if plan.takes_events else []),
     )
 
@@ -84,9 +98,17 @@ def create_app(
     app[TAKES_EVENTS] = plan.takes_events
     app.on_response_prepare.append(name_response)
     app.router.register_resource(AnyPath(handler, middlewares))
+    if webhook is not None:
+        app.cleanup_ctx.append(webhook.context)
     app.cleanup_ctx.append(hooks.context(lifecycle, threads))
     app.cleanup_ctx.extend(telemetry.contexts)
     return app
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    if not settings.webhook_origins:
+        return None
+    return Webhook(settings.webhook_origins, settings.webhook_rate)
 
 
 def _flask(loaded: Loaded) -> FlaskBridge | None:

@@ -144,8 +144,10 @@ def check(attributes: Mapping[str, Any], faults: Faults) -> None:
 
 def _check_names(attributes: Mapping[str, Any], faults: Faults) -> None:
     for name in attributes:
-        if name == "data" or not _names_are_good(name):
-            faults[name] = "expected another name, of lower-case letters and digits"
+        if not _names_are_good(name):
+            faults[name] = "expected a name of lower-case letters and digits"
+        elif name == "data":
+            faults[name] = "expected another name"
 
 
 def tell(faults: Faults) -> list[str]:

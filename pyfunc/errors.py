@@ -18,6 +18,8 @@ PyFuncError
     ├── SlowRequestError        408  a request that did not arrive in time
     ├── DataError               422  data that does not fit the annotation
     ├── UnsupportedFormatError  415  an event format that is not JSON
+    ├── FailedError             500  the function failed, in words for the caller
+    ├── BatchError              ...  events of a batch failed; the gravest outcome of them
     ├── UnavailableError        503  no place for the invocation now
     ├── DeadlineError           504  the invocation took too long
     ├── Reject                  422  raised by functions: do not send this again
@@ -27,9 +29,12 @@ PyFuncError
 from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "REPEATED",
+    "BatchError",
     "DataError",
     "DeadlineError",
     "EventRequiredError",
+    "FailedError",
     "HookError",
     "InvalidEventError",
     "ListenError",
@@ -132,6 +137,7 @@ class RequestError(PyFuncError):
     status = 400
     outcome = "invalid"
     """How the request ended, in one word for logs, metrics and traces."""
+    errors_member = "errors"
 
     def __init__(
         self,
@@ -185,6 +191,37 @@ class UnsupportedFormatError(RequestError):
     status = 415
 
 
+class FailedError(RequestError):
+    """The function raised, or returned what cannot be sent; what it was is for the log."""
+
+    status = 500
+    outcome = "failed"
+
+
+class BatchError(RequestError):
+    """Events of a batch failed; the delivery has the gravest outcome of them all.
+
+    Args:
+        detail: What the sender should do.
+        gravest: The gravest outcome.
+        outcomes: What became of each event, told as the member `outcomes` of the problem document.
+        headers: Response headers that belong to the status.
+    """
+
+    errors_member = "outcomes"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        gravest: RequestError,
+        outcomes: Sequence[object],
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(detail, status=gravest.status, errors=outcomes, headers=headers)
+        self.outcome = gravest.outcome
+
+
 class UnavailableError(RequestError):
     """There is no place for the invocation; the sender may repeat it.
 
@@ -226,7 +263,7 @@ class Reject(RequestError):  # noqa: N818 - read as a verb: `raise Reject("...")
     outcome = "rejected"
 
     def __init__(self, reason: str, status: int = 422) -> None:
-        if not 400 <= status < 500 or status in _REPEATED:
+        if not 400 <= status < 500 or status in REPEATED:
             raise ValueError(
                 f"Reject(status={status}): senders stop at 4xx other than 404, 408, 409 and 429;"
                 " use Retry to have the event repeated"
@@ -257,7 +294,7 @@ class Retry(RequestError):  # noqa: N818 - read as a verb: `raise Retry(after=30
 
 
 # The 4xx that Knative's dispatchers repeat (knative/eventing, pkg/kncloudevents/retries.go).
-_REPEATED = frozenset({404, 408, 409, 429})
+REPEATED = frozenset({404, 408, 409, 429})
 
 
 def _delay_seconds(seconds: float) -> str:

@@ -48,9 +48,11 @@ __all__ = [
     "DeadLetter",
     "Event",
     "Message",
+    "batch",
     "content_mode",
     "decode",
     "decode_batch",
+    "document",
     "encode",
     "encode_batch",
 ]
@@ -554,14 +556,23 @@ def encode(event: Event, mode: ContentMode | None = None) -> Message:
         raise ReplyError(str(error)) from None
 
 
-def encode_batch(events: Iterable[Event]) -> Message:
-    """Events as one batch; the media type stands alone, since sdk-go knows it only so.
+def document(event: Event) -> dict[str, Any]:
+    """The JSON object of an event (JSON format, section 3), for `batch`.
 
     Raises:
-        ReplyError: An event is not valid, or its data has no form under its content type.
+        ReplyError: The event is not valid, or its data has no form under its content type.
     """
-    documents = [_document(canonical(event._attributes).attributes, event) for event in events]
+    return _document(canonical(event._attributes).attributes, event)
+
+
+def batch(documents: list[dict[str, Any]]) -> Message:
+    """Events as one batch; the media type stands alone, since sdk-go knows it only so."""
     return Message([("Content-Type", BATCH_TYPE)], join_json(documents))
+
+
+def encode_batch(events: Iterable[Event]) -> Message:
+    """Events as one batch, as `document` and `batch` make it."""
+    return batch([document(event) for event in events])
 
 
 class _InexpressibleError(Exception):
@@ -569,8 +580,8 @@ class _InexpressibleError(Exception):
 
 
 def _to_structured(checked: Checked, event: Event) -> Message:
-    document = _document(checked.attributes, event)
-    return Message([("Content-Type", STRUCTURED_TYPE)], join_json(document))
+    members = _document(checked.attributes, event)
+    return Message([("Content-Type", STRUCTURED_TYPE)], join_json(members))
 
 
 def _to_binary(checked: Checked, event: Event) -> Message:
@@ -613,7 +624,6 @@ def _encoded(text: str, charset: str) -> bytes:
 
 
 def _document(attributes: dict[str, Any], event: Event) -> dict[str, Any]:
-    """The JSON object of an event (JSON format, section 3)."""
     data = event.data
     kind = media_type(attributes.get("datacontenttype")).kind
     if data is None:

@@ -14,15 +14,17 @@ from typing import Any, cast
 from aiohttp import web
 from multidict import istr
 
+from pyfunc.batches import Batches
 from pyfunc.border import awaited, contained
 from pyfunc.context import CURRENT, Invocation
+from pyfunc.correlation import TRACEPARENT
 from pyfunc.deadlines import Deadlines
-from pyfunc.errors import RequestError
+from pyfunc.errors import DataError, DeadlineError, MalformedBodyError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
-from pyfunc.middleware import EVENTS
+from pyfunc.middleware import BATCHED, EVENTS
 from pyfunc.observers import Observer, observed_invoke
-from pyfunc.replies import EventReplies, Stream, http_answer
+from pyfunc.replies import EventReplies, Replies, Stream, http_answer
 from pyfunc.resolver import Plan
 from pyfunc.streams import collected, send
 from pyfunc.threads import Threads
@@ -44,6 +46,7 @@ class Invoker:
         replies: What becomes of the results of an event function.
         threads: Where sync functions run.
         timeout: The time limit of an invocation in seconds; 0 for none.
+        batches: How an event function that takes one event is invoked for several.
         flask: Lends the function Flask's contexts, where it knows Flask.
         observers: Who looks on.
     """
@@ -55,6 +58,7 @@ class Invoker:
         replies: EventReplies,
         threads: Threads,
         timeout: float,
+        batches: Batches,
         flask: FlaskBridge | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -66,6 +70,8 @@ class Invoker:
         self.reads_body = plan.needs_body or (flask is not None and not plan.may_stream)
         self._call = self._await if plan.is_async else self._hand_over
         self._flask = flask
+        self._batches = batches
+        self._data_reads = [b.read for b in plan.bindings if b.source and b.source.name == "data"]
         self._deadlines = Deadlines()
         self.invoke = observed_invoke(observers, self._invoke) if observers else self._invoke
 
@@ -84,45 +90,85 @@ class Invoker:
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
         """Answer the events of a request with the function's replies."""
-        events = request[EVENTS]
+        events, is_batch = request[EVENTS], request[BATCHED]
         body = await request.read()  # read already; aiohttp keeps it
-        if self.plan.takes_batch:
-            groups = [events] if events else []
-        else:
-            groups = [[event] for event in events]
-        replies: list[Event] = []
-        for group in groups:
-            invocation = Invocation(request, body, group, self._deadline(request))
-            answer = await self._in_time(invocation, self._replies(invocation))
-            if isinstance(answer, web.StreamResponse):
-                return answer
-            for reply in answer:
-                invocation.trace.extend(reply.attributes)
-            replies += answer
-        response = self.replies.response(replies, request, len(replies) > 1)
-        if replies:
+        if is_batch and not self.plan.takes_batch:
+            return await self._spread(request, body, events)
+        if not events:
+            return web.Response()
+        invocation = Invocation(request, body, events, self._deadline(request))
+        made = await self._in_time(invocation, self._replies(invocation))
+        if not isinstance(made, Replies):
+            return cast(web.StreamResponse, made)
+        response = self.replies.response(made.events, request, is_batch or made.is_list)
+        if made.events:
             response.headers.update(invocation.trace.headers)
         return response
 
-    async def _replies(self, invocation: Invocation) -> list[Event] | web.StreamResponse:
+    async def _spread(
+        self, request: web.Request, body: bytes, events: Sequence[Event]
+    ) -> web.StreamResponse:
+        """One call for each event of a batch; nothing is called where one is malformed."""
+        deadline = self._deadline(request)  # one for all, since the sender waits for all
+        invocations = [Invocation(request, body, (event,), deadline) for event in events]
+        self._refuse_malformed(invocations)
+        return await self._batches.response(invocations, self._one_of_batch, request)
+
+    async def _one_of_batch(self, invocation: Invocation) -> Replies | web.StreamResponse:
+        deadline = invocation.deadline
+        if deadline is not None and deadline <= time.monotonic():
+            raise DeadlineError("the time limit was spent on other events of the batch")
+        return cast(
+            Replies | web.StreamResponse,
+            await self._in_time(invocation, self._replies(invocation)),
+        )
+
+    def _refuse_malformed(self, invocations: Sequence[Invocation]) -> None:
+        faults: list[str] = []
+        for index, invocation in enumerate(invocations):
+            try:
+                self._read_data(invocation)
+            except MalformedBodyError as error:
+                faults.append(f"[{index}].data: {error.detail}")
+            except DataError:
+                pass  # well-formed: an outcome of this event alone
+        if faults:
+            raise MalformedBodyError("the batch is malformed: " + "; ".join(faults), errors=faults)
+
+    def _read_data(self, invocation: Invocation) -> None:
+        """Find malformed data before the call."""
+        if not self.plan.checks_data:
+            for event in invocation.events:
+                event.data  # noqa: B018 - read for the first time, and kept
+            return
+        for read in self._data_reads:
+            read(invocation)
+
+    async def _replies(self, invocation: Invocation) -> Replies | web.StreamResponse:
         result = await self.invoke(invocation)
-        received = invocation.events
-        if not self.plan.is_generator:
-            return self.replies.events(result, received, invocation.request)
-        replies: list[Event] = []
-        for item in await collected(result, self.threads):
-            answer = self.replies.events(item, received, invocation.request)
-            if isinstance(answer, web.StreamResponse):
-                return answer
-            replies += answer
-        return replies
+        received, request = invocation.events, invocation.request
+        if self.plan.is_generator:
+            results = await collected(result, self.threads)
+            made = self.replies.made_of_each(results, received, request)
+        else:
+            made = self.replies.made(result, received, request)
+        if isinstance(made, Replies):
+            self._extend_trace(made.events, invocation)
+        return made
+
+    def _extend_trace(self, replies: list[Event], invocation: Invocation) -> None:
+        """Carry the trace on; an event that is passed on as it came, without one, stays so."""
+        came_without = TRACEPARENT not in invocation.request.headers
+        for reply in replies:
+            if came_without and any(reply["id"] == e.original["id"] for e in invocation.events):
+                continue
+            invocation.trace.extend(reply.attributes)
 
     async def _invoke(self, invocation: Invocation) -> Any:
         """Call the function once and give what it returned."""
         plan = self.plan
         if invocation.events and not plan.checks_data:
-            for event in invocation.events:
-                event.data  # noqa: B018 - malformed data is found before the call
+            self._read_data(invocation)
         CURRENT.set(invocation)
         with self._context(invocation):
             arguments = [read(invocation) for read in plan.positional]

@@ -11,21 +11,25 @@ from pyfunc.context import REQUEST_ID_KEY
 from pyfunc.correlation import REQUEST_ID, request_id
 from pyfunc.errors import (
     EventRequiredError,
+    FailedError,
     MalformedBodyError,
     MethodError,
     ReplyError,
     RequestError,
 )
-from pyfunc.events import Event, content_mode, decode
+from pyfunc.events import ContentMode, Event, content_mode, decode
 from pyfunc.flaskbridge import flask_error_types
 from pyfunc.problems import problem
 from pyfunc.replies import flask_error
+from pyfunc.webhook import ALLOWED
 
 __all__ = [
+    "BATCHED",
     "EVENTS",
     "FAILURE",
     "errors_middleware",
     "events_middleware",
+    "failure",
     "name_response",
 ]
 
@@ -35,6 +39,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVENTS: web.RequestKey[list[Event]] = web.RequestKey("pyfunc_events", list)
 FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
+BATCHED: web.RequestKey[bool] = web.RequestKey("pyfunc_batched", bool)
+"""Whether the events came in batched mode."""
 
 _SEND_ONE = (
     "this function takes CloudEvents: send a POST with the headers ce-id, ce-source, ce-type"
@@ -65,10 +71,6 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
             return problem(
                 MalformedBodyError("the body is broken: it does not arrive as announced")
             )
-        except ReplyError as error:
-            request[FAILURE] = error
-            logger.error("%s returned what cannot be sent: %s", name, error)
-            return problem(_failure(str(error) if debug else "the function's answer is not valid"))
         except Exception as error:  # the border with user code
             if error is request.content.exception():
                 logger.debug("the client went away while it sent its request")
@@ -76,10 +78,26 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
             if isinstance(error, flask_error_types()):
                 return flask_error(error, request)
             request[FAILURE] = error
-            logger.exception("%s failed", name)
-            return problem(_failure(repr(error) if debug else "the function failed"))
+            return problem(failure(error, name, debug))
 
     return errors
+
+
+def failure(error: Exception, name: str, debug: bool) -> RequestError:
+    """What the caller is told of a function that failed; the log is told all of it.
+
+    Args:
+        error: What the function raised, or a `ReplyError` for what it returned.
+        name: How the function is called in the log.
+        debug: Tell the caller the exception, too.
+    """
+    if isinstance(error, ReplyError):
+        logger.error("%s returned what cannot be sent: %s", name, error)
+        detail = str(error) if debug else "the function's answer is not valid"
+    else:
+        logger.error("%s failed", name, exc_info=error)
+        detail = repr(error) if debug else "the function failed"
+    return FailedError(detail)
 
 
 async def name_response(request: web.Request, response: web.StreamResponse) -> None:
@@ -88,17 +106,16 @@ async def name_response(request: web.Request, response: web.StreamResponse) -> N
         response.headers[REQUEST_ID] = request[REQUEST_ID_KEY]
 
 
-def _failure(detail: str) -> RequestError:
-    return RequestError(detail, status=500)
-
-
 @web.middleware
 async def events_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Decode the events of a request, for event functions."""
     if request.method != "POST":
+        if request.method == "OPTIONS":  # Knative's senders may probe with it (data plane)
+            return web.Response(status=204, headers={"Allow": ALLOWED})
         raise MethodError(_SEND_ONE, headers={"Allow": "POST"})
     mode = content_mode(request.headers)
     if mode is None:
         raise EventRequiredError(_SEND_ONE)
     request[EVENTS] = decode(mode, request.headers.items(), await read_body(request))
+    request[BATCHED] = mode is ContentMode.BATCHED
     return await handler(request)

@@ -38,7 +38,7 @@ class Call:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
-        self.event_types = [str(event.attributes.get("type")) for event in invocation.events]
+        self.event_types = [str(event.original.get("type")) for event in invocation.events]
         self.error: BaseException | None = None
         self.outcome = "success"
         self.started = self.ended = perf_counter()
@@ -113,15 +113,14 @@ class Observation:
             self.status = response.status
             self._take_size(response)
         self.outcome = _outcome(self.error, self.status)
-        if not self.calls:
+        if len(self.calls) != 1:  # the calls of a batch have outcomes of their own
             return
-        last = self.calls[-1]
+        call = self.calls[0]
         # Its answer could not be sent, is an error of its own choice, or came too late.
-        if last.error is None or isinstance(last.error, asyncio.CancelledError):
-            last.outcome = self.outcome
-            last.error = self.error
-        if len(self.calls) == 1:  # a stream goes on after the function has returned
-            last.ended = self.ended
+        if call.error is None or isinstance(call.error, asyncio.CancelledError):
+            call.outcome = self.outcome
+            call.error = self.error
+        call.ended = self.ended  # a stream goes on after the function has returned
 
     def _take_size(self, response: web.StreamResponse) -> None:
         """A stream has been sent by now; anything else says how large it is going to be."""

@@ -17,10 +17,10 @@ def problem(error: RequestError) -> web.Response:
         "type": "about:blank",
         "title": _phrase(error.status),
         "status": error.status,
-        "detail": error.detail,
+        "detail": error.detail.encode(errors="replace").decode(),
     }
     if error.errors:
-        document["errors"] = list(error.errors)
+        document[error.errors_member] = list(error.errors)
     return web.Response(
         status=error.status,
         body=msgspec.json.encode(document),

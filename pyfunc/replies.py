@@ -6,11 +6,11 @@ take a 2xx with any other body for a failed delivery, and repeat it.
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from aiohttp import web
@@ -23,16 +23,17 @@ from pyfunc.events import (
     ContentMode,
     Event,
     Message,
+    batch,
     content_mode,
     decode,
+    document,
     encode,
-    encode_batch,
 )
 from pyfunc.flaskbridge import flask_answer, flask_answer_types
 from pyfunc.payload import dump_json
 from pyfunc.sdk import http_message
 
-__all__ = ["EventReplies", "Stream", "http_answer"]
+__all__ = ["EventReplies", "Replies", "Stream", "flask_error", "http_answer"]
 
 
 logger = logging.getLogger("pyfunc")
@@ -233,6 +234,17 @@ _HTTP: Mapping[type, Callable[[Any], web.StreamResponse | Stream]] = {
 # --- event functions ------------------------------------------------------------------------------
 
 
+class Replies(NamedTuple):
+    """The events that answer an invocation."""
+
+    events: list[Event]
+    is_list: bool
+    """Whether the function made a list of them."""
+
+
+_NONE = Replies([], False)
+
+
 class EventReplies:
     """What an event function returned, as reply events and as a response.
 
@@ -249,45 +261,62 @@ class EventReplies:
         self._warned: set[str] = set()
         self._told_unread = False
 
-    def events(
+    def made(
         self, result: Any, received: Sequence[Event], request: web.Request
-    ) -> list[Event] | web.StreamResponse:
+    ) -> Replies | web.StreamResponse:
         """The events that answer `received`; or a response, where the function made one.
 
         Raises:
             ReplyError: It is nothing that an event can carry.
         """
         if result is None:
-            return []
+            return _NONE
         if isinstance(result, web.StreamResponse):
             return result
         if isinstance(result, flask_answer_types()):
             return _whole(result, request)
-        made = _made(result)
-        for event in made:
+        replies = _made(result)
+        for event in replies.events:
             self._complete(event, received)
-        return made
+        return replies
+
+    def made_of_each(
+        self, results: Iterable[Any], received: Sequence[Event], request: web.Request
+    ) -> Replies | web.StreamResponse:
+        """The events that a generator produced; one alone goes out as it would if returned.
+
+        Raises:
+            ReplyError: It is nothing that an event can carry.
+        """
+        events: list[Event] = []
+        for result in results:
+            made = self.made(result, received, request)
+            if isinstance(made, web.StreamResponse):
+                return made
+            events += made.events
+        return Replies(events, len(events) > 1)
 
     def _complete(self, event: Event, received: Sequence[Event]) -> None:
         """Fill in what a reply must have (CloudEvents 1.0, "Required Attributes")."""
         attributes = event.attributes
         source = attributes.get("source") or self.source
         asked = _asked(received, attributes.get("id"), source)
+        is_same = asked is not None and not _is_changed(event, asked)
         if asked is None:
             asked = received[0]
-        elif _is_changed(event, asked):
+        elif not is_same:
             # Source and id say which event it is, and this is another one (M42).
-            attributes["id"] = str(uuid4())
+            attributes["id"] = None
         if event.data is None and asked.has_data and asked.data is None:
             event.has_data = True  # an explicit null stays one
+        attributes["source"] = source
         if attributes.get("id") is None:
             attributes["id"] = str(uuid4())
-        attributes["source"] = source
         if attributes.get("type") is None:
             attributes["type"] = self.type or f"{asked.original['type']}.reply"
         if attributes.get("specversion") is None:
             attributes["specversion"] = "1.0"
-        if attributes.get("time") is None and event is not asked:
+        if attributes.get("time") is None and not is_same:
             attributes["time"] = now()
         if attributes["type"] == asked.original["type"]:
             self._warn_of_loop(attributes["type"])
@@ -312,10 +341,18 @@ class EventReplies:
         Raises:
             ReplyError: One of them is not valid.
         """
+        if is_batch:
+            return self.batch(list(map(document, events)), request)
         if not events:
             return web.Response()
-        message = encode_batch(events) if is_batch else encode(events[0], self.mode)
+        message = encode(events[0], self.mode)
         return _response(message) if self._is_wanted(request) else web.Response()
+
+    def batch(self, documents: list[dict[str, Any]], request: web.Request) -> web.Response:
+        """The response that carries the documents of valid events; empty where there are none."""
+        if not documents or not self._is_wanted(request):
+            return web.Response()
+        return _response(batch(documents))
 
     def _is_wanted(self, request: web.Request) -> bool:
         """Whether the sender takes a reply, as far as it says so (RFC 7240).
@@ -347,13 +384,13 @@ def _preferences(said: str) -> frozenset[str]:
     return frozenset(text.replace(" ", "").replace('"', "") for text in single)
 
 
-def _made(result: Any) -> list[Event]:
+def _made(result: Any) -> Replies:
     """The events that a function made, or one that carries what it made."""
     if type(result) is list:
         several = [_single(item) for item in result]
         if None not in several:
-            return [event for events in several if events is not None for event in events]
-    return _single(result) or [Event.unchecked({}, result)]
+            return Replies([event for events in several for event in events or ()], True)
+    return Replies(_single(result) or [Event.unchecked({}, result)], False)
 
 
 def _single(result: Any) -> list[Event] | None:

@@ -142,6 +142,17 @@ def _text(text: str) -> str:
     return text
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or any(set(name) & set(" /:") for name in names):
+        raise ValueError(text)
+    return names
+
+
+def _rate(text: str) -> int:
+    return 0 if text == "*" else _positive(text)
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in choices:
@@ -401,6 +412,14 @@ class Settings:
         group="life",
         metavar="SECONDS",
     )
+    batch_concurrency: int = _option(
+        10,
+        _positive,
+        "a number from 1 up",
+        "invocations at a time for the events of one batch",
+        group="events",
+        metavar="N",
+    )
     reply_mode: str = _option(
         "auto",
         _one_of("auto", "binary", "structured"),
@@ -424,6 +443,22 @@ class Settings:
         "source of reply events that name none (default: /MODULE/FUNCTION)",
         group="events",
         metavar="URI",
+    )
+    webhook_origins: tuple[str, ...] = _option(
+        (),
+        _names,
+        "DNS names separated by commas, or *",
+        "origins whose web hook handshake is agreed to, others being refused; * for any",
+        group="events",
+        metavar="LIST",
+    )
+    webhook_rate: int = _option(
+        0,
+        _rate,
+        "a number of deliveries a minute, or *",
+        "deliveries a minute that the handshake allows (default: *, any number)",
+        group="events",
+        metavar="N",
     )
     log_level: str = _option(
         "info",

@@ -323,7 +323,7 @@ def test_curl_command_is_one_of_a_shell(plain: Path) -> None:
     [
         ("--extension tenant", "--extension is 'tenant': expected NAME=VALUE"),
         ("--header x", "--header is 'x': expected NAME:VALUE"),
-        ("--extension Tenant=a", "Tenant: expected another name, of lower-case letters and digits"),
+        ("--extension Tenant=a", "Tenant: expected a name of lower-case letters and digits"),
         ("--data 1 --data-file x", "--data and --data-file are both given"),
         ("--data-file nope", "--data-file nope cannot be read: No such file or directory"),
         ("--event-file nope", "--event-file nope cannot be read"),

@@ -1,0 +1,164 @@
+"""Batches to functions that take one event at a time: the calls, and one answer for all of them.
+
+A batch is one delivery, which its sender repeats as a whole or not at all. So it has one outcome,
+the gravest of its events', with repeating graver than dropping.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from pyfunc.admission import Admission
+from pyfunc.context import Invocation
+from pyfunc.errors import REPEATED, BatchError, RequestError
+from pyfunc.events import Event, document
+from pyfunc.flaskbridge import flask_error_types
+from pyfunc.middleware import FAILURE
+from pyfunc.replies import EventReplies, Replies, flask_error
+
+__all__ = ["Batches"]
+
+Answer = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
+
+
+class Outcome(NamedTuple):
+    """What became of one event: the documents of its replies, or an error."""
+
+    documents: list[dict[str, Any]]
+    error: RequestError | None = None
+
+
+class Batches:
+    """Invokes for each event of a batch, several at a time.
+
+    The delivery has one place already; more calls at a time need a free place each, and wait for
+    none, so that two batches never wait for each other.
+
+    Args:
+        replies: What becomes of the results.
+        limit: How many calls for one batch there may be at a time.
+        admission: Where the places are.
+        failure: What the caller is told of an exception of the function.
+    """
+
+    def __init__(
+        self,
+        replies: EventReplies,
+        limit: int,
+        admission: Admission,
+        failure: Callable[[Exception], RequestError],
+    ) -> None:
+        self._replies = replies
+        self._limit = limit
+        self._admission = admission
+        self._failure = failure
+
+    async def response(
+        self, invocations: Sequence[Invocation], answer: Answer, request: web.Request
+    ) -> web.Response:
+        """Invoke for each, and put the replies into one batch, in the events' order.
+
+        Args:
+            invocations: One for each event.
+            answer: Invokes the function, and gives its replies.
+            request: The delivery.
+
+        Raises:
+            BatchError: Some events failed.
+        """
+        outcomes = await self._outcomes(invocations, answer)
+        if any(outcome.error for outcome in outcomes):
+            raise _error(invocations, outcomes)
+        documents = [made for outcome in outcomes for made in outcome.documents]
+        return self._replies.batch(documents, request)
+
+    async def _outcomes(self, invocations: Sequence[Invocation], answer: Answer) -> list[Outcome]:
+        outcomes = [Outcome([])] * len(invocations)
+        pending = iter(enumerate(invocations))
+
+        async def work() -> None:
+            for index, invocation in pending:
+                # A task of its own, so that no event sees the context variables of another.
+                outcome = asyncio.ensure_future(self._outcome(invocation, answer))
+                outcomes[index] = await outcome
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(len(invocations), self._limit) - 1):
+                if not self._admission.try_enter():
+                    break
+                group.create_task(work()).add_done_callback(lambda _: self._admission.leave())
+            await work()
+        return outcomes
+
+    async def _outcome(self, invocation: Invocation, answer: Answer) -> Outcome:
+        try:
+            made = await answer(invocation)
+            if isinstance(made, web.StreamResponse):
+                return _of_response(made)
+            return Outcome([document(reply) for reply in made.events])
+        except RequestError as error:
+            return Outcome([], error)
+        except web.HTTPException as response:
+            return _of_response(response)
+        except Exception as error:  # the border with user code
+            if isinstance(error, flask_error_types()):
+                return _of_response(flask_error(error, invocation.request))
+            invocation.request[FAILURE] = error
+            return Outcome([], self._failure(error))
+
+
+def _of_response(response: web.StreamResponse) -> Outcome:
+    """A batch has no room for a response of the function's own, only for what it means."""
+    if response.status < 400:
+        return Outcome([])
+    return Outcome(
+        [], RequestError(response.reason or "the function failed", status=response.status)
+    )
+
+
+def _error(invocations: Sequence[Invocation], outcomes: Sequence[Outcome]) -> BatchError:
+    """The error that a delivery is answered with."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    gravest = max(errors, key=_gravity)
+    advice = "send the batch again" if _is_repeated(gravest) else "do not send it again"
+    events = [invocation.event for invocation in invocations]
+    return BatchError(
+        f"{len(errors)} of {len(events)} events failed: {advice}",
+        gravest=gravest,
+        outcomes=[
+            _told(index, event, outcome.error)
+            for index, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        ],
+        headers=_retry_after(gravest, errors),
+    )
+
+
+def _is_repeated(error: RequestError) -> bool:
+    return error.status >= 500 or error.status in REPEATED
+
+
+_PATIENT = frozenset({429, 503})
+
+
+def _gravity(error: RequestError) -> tuple[bool, bool, int]:
+    """Repeat beats drop; among the repeated, those whose `Retry-After` is heeded."""
+    return _is_repeated(error), error.status in _PATIENT, error.status
+
+
+def _retry_after(gravest: RequestError, errors: Sequence[RequestError]) -> dict[str, str]:
+    """The longest wait that one of them asks for (knative/eventing heeds it on 429 and 503)."""
+    waits = [error.headers["Retry-After"] for error in errors if "Retry-After" in error.headers]
+    if gravest.status not in _PATIENT or not waits:
+        return {}
+    return {"Retry-After": max(waits, key=int)}
+
+
+def _told(index: int, event: Event, error: RequestError | None) -> dict[str, Any]:
+    told = {"index": index, "id": event.original["id"]}
+    if error is None:
+        return {**told, "outcome": "done", "status": 200}
+    outcome = "repeat" if _is_repeated(error) else "drop"
+    detail = error.detail.encode(errors="replace").decode()
+    return {**told, "outcome": outcome, "status": error.status, "detail": detail}
