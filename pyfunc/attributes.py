@@ -8,9 +8,10 @@ a sender learns of all of them at once; what was sent is never repeated in them.
 import base64
 import re
 import time as clock
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
@@ -21,6 +22,7 @@ from pyfunc.payload import media_type
 __all__ = [
     "Checked",
     "Faults",
+    "are_bare",
     "canonical",
     "check",
     "check_value",
@@ -37,6 +39,7 @@ Faults = dict[str, str]
 """What is wrong, by the name of the attribute; the first fault of an attribute counts."""
 
 _REQUIRED = ("id", "source", "specversion", "type")
+_REQUIRED_NAMES = frozenset(_REQUIRED)
 _VERSIONS = frozenset({"1.0", "0.3"})
 # Attributes of the specification are strings in JSON; extensions may be numbers and booleans.
 _STRINGS = frozenset(
@@ -55,6 +58,7 @@ _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S*", re.ASCII).fullmatch
 _SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%')
 is_bare = re.compile(r"[!#$&-~]+", re.ASCII).fullmatch
 """Whether a text is a valid value and stands in a header as it is."""
+_LONG = 4096  # characters; servers and proxies take lines of 8 KiB or so
 _unescape = re.compile(r"\\(.)", re.DOTALL).sub
 # Specification, section "Type System": no control characters, no non-characters.
 _FORBIDDEN = re.compile(
@@ -62,6 +66,7 @@ _FORBIDDEN = re.compile(
     + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
     + "]"
 ).search
+_TEXT = frozenset({str})
 _TOLD = 100  # faults; a batch of a million bad events must not become a book
 
 _MISSING = "missing"
@@ -85,6 +90,17 @@ def header_value(name: str, value: str, faults: Faults) -> str:
         faults.setdefault(name, "expected UTF-8 after percent-decoding")
         return ""
     return check_text(name, text, faults)
+
+
+def are_bare(values: Collection[Any]) -> bool:
+    """Whether each is a text that stands in a header as it is, and of a usual length.
+
+    Nearly all events are like this, and all values together take one look.
+    """
+    if not _TEXT.issuperset(map(type, values)):
+        return False
+    joined = "".join(values)
+    return is_bare(joined) is not None and len(joined) <= _LONG and all(values)
 
 
 def check_text(name: str, text: str, faults: Faults) -> str:
@@ -123,11 +139,12 @@ def _json_type(value: Any) -> str:
 
 def check(attributes: Mapping[str, Any], faults: Faults) -> None:
     """Add what is wrong with the attributes together: names, presence, version, formats."""
-    if not _names_are_good("".join(attributes)) or "" in attributes or "data" in attributes:
+    if not _are_names("".join(attributes)) or "" in attributes or "data" in attributes:
         _check_names(attributes, faults)
-    for name in _REQUIRED:
-        if name not in attributes:
-            faults.setdefault(name, _MISSING)
+    if not _REQUIRED_NAMES.issubset(attributes):
+        for name in _REQUIRED:
+            if name not in attributes:
+                faults.setdefault(name, _MISSING)
     if attributes.get("specversion", "1.0") not in _VERSIONS:
         faults.setdefault("specversion", "expected 1.0 (or 0.3)")
     time = attributes.get("time")
@@ -140,6 +157,11 @@ def check(attributes: Mapping[str, Any], faults: Faults) -> None:
         )
     if "dataschema" in attributes and not _ABSOLUTE_URI(attributes["dataschema"]):
         faults.setdefault("dataschema", "expected an absolute URI")
+
+
+@lru_cache(maxsize=256)  # senders use the same names again and again
+def _are_names(joined: str) -> bool:
+    return _names_are_good(joined) is not None
 
 
 def _check_names(attributes: Mapping[str, Any], faults: Faults) -> None:
@@ -166,6 +188,7 @@ def invalid(told: list[str]) -> InvalidEventError:
     return InvalidEventError("not a valid CloudEvent: " + "; ".join(told), errors=told)
 
 
+@lru_cache(maxsize=256)  # a reply often has the time of what it answers
 def _is_time(text: str) -> bool:
     if _TIME(text) is None:
         return False
@@ -198,9 +221,6 @@ class Checked(NamedTuple):
     """Whether every value can be a header without percent-encoding, and is of a usual length."""
 
 
-_LONG = 4096  # characters; servers and proxies take lines of 8 KiB or so
-
-
 def now() -> str:
     """The current time as a `time` attribute (RFC 3339, UTC)."""
     return datetime.fromtimestamp(clock.time(), UTC).isoformat().replace("+00:00", "Z")
@@ -220,6 +240,15 @@ def canonical(attributes: Mapping[str, Any], filled_in: tuple[str, ...] = ()) ->
         ReplyError: The event would not be valid; all faults are told.
     """
     faults: Faults = {}
+    if are_bare(attributes.values()):
+        result = Checked(dict(attributes), True)
+    else:
+        result = _each_canonical(attributes, faults)
+    _check_reply(result.attributes, filled_in, faults)
+    return result
+
+
+def _each_canonical(attributes: Mapping[str, Any], faults: Faults) -> Checked:
     checked: dict[str, Any] = {}
     is_plain = True
     for name, value in attributes.items():
@@ -232,12 +261,11 @@ def canonical(attributes: Mapping[str, Any], filled_in: tuple[str, ...] = ()) ->
             if type(value) is str and name != "datacontenttype":
                 is_plain = is_plain and is_bare(value) is not None
         checked[name] = value
-    _check_reply(checked, filled_in, faults)
     return Checked(checked, is_plain)
 
 
 def _check_reply(attributes: dict[str, Any], filled_in: tuple[str, ...], faults: Faults) -> None:
-    if all(isinstance(name, str) for name in attributes):
+    if _TEXT.issuperset(map(type, attributes)) or all(isinstance(n, str) for n in attributes):
         check(attributes, faults)
     else:
         faults["an attribute"] = "expected a name of type str"

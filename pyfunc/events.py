@@ -18,6 +18,7 @@ import msgspec
 from pyfunc.attributes import (
     Checked,
     Faults,
+    are_bare,
     canonical,
     check,
     check_value,
@@ -425,11 +426,13 @@ def _from_binary(headers: Iterable[tuple[str, str]], body: bytes, faults: Faults
             name = header[3:].lower()
             if name in attributes:
                 faults[name] = "expected one header, found several"
-            elif not is_bare(value):
-                value = header_value(name, value, faults)
             attributes[name] = value
         elif len(header) == 12 and header.lower() == "content-type":
             content_type = value or content_type
+    if not are_bare(attributes.values()):
+        for name, value in attributes.items():
+            if name not in faults and not is_bare(value):
+                attributes[name] = header_value(name, value, faults)
     # The Content-Type is the one place for it in this mode (HTTP binding, section 3.1.1).
     attributes.pop("datacontenttype", None)
     if content_type is not None:
