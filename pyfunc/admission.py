@@ -41,7 +41,7 @@ class Admission:
             UnavailableError: The queue is full, or the wait was too long.
         """
         if self.is_full:
-            raise UnavailableError("all places are taken: try again later")
+            raise UnavailableError("all places are taken: try again later", reason="queue_full")
         await self.come_back()
 
     async def come_back(self) -> None:
@@ -79,7 +79,9 @@ class Admission:
                 await place
         except TimeoutError:
             self._give_back(place)
-            raise UnavailableError("no place became free in time: try again later") from None
+            raise UnavailableError(
+                "no place became free in time: try again later", reason="queue_timeout"
+            ) from None
         except asyncio.CancelledError:
             self._give_back(place)
             raise

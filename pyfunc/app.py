@@ -64,7 +64,11 @@ def create_app(
     )
     admission = Admission(settings.concurrency, settings.queue, settings.queue_timeout)
     telemetry = telemetry_for(
-        settings, str(loaded), plan.takes_events, _readings(lifecycle, admission, settings)
+        settings,
+        str(loaded),
+        plan.takes_events,
+        lifecycle,
+        _readings(lifecycle, admission, threads),
     )
     failed = partial(failure, name=str(loaded), debug=settings.debug)
     batches = Batches(replies, settings.batch_concurrency, admission, failed)
@@ -123,11 +127,12 @@ def _flask(loaded: Loaded) -> FlaskBridge | None:
 
 
 def _readings(
-    lifecycle: Lifecycle, admission: Admission, settings: Settings
+    lifecycle: Lifecycle, admission: Admission, threads: Threads
 ) -> Mapping[str, Callable[[], float]]:
     """What metrics tell of this app, where there are metrics."""
     return {
         "pyfunc_invocations_in_flight": lambda: lifecycle.in_flight - admission.waiting,
         "pyfunc_queue_length": lambda: admission.waiting,
-        "pyfunc_pool_threads": lambda: settings.threads,
+        "pyfunc_pool_threads": lambda: threads.limit,
+        "pyfunc_pool_threads_busy": lambda: threads.busy,
     }

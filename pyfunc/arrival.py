@@ -49,7 +49,7 @@ def arrival_middleware(
             if not lifecycle.is_cut_off:
                 raise
             task.uncancel()
-            raise UnavailableError("the server is stopping: try again") from None
+            raise UnavailableError("the server is stopping: try again", reason="stopping") from None
         finally:
             lifecycle.leave(task)
 
@@ -60,7 +60,7 @@ async def _started(lifecycle: Lifecycle, limit: float) -> None:
     if lifecycle.startup is not None:
         await asyncio.wait([lifecycle.startup], timeout=limit)
     if lifecycle.phase is Phase.STARTING:
-        raise UnavailableError("the server is still starting: try again")
+        raise UnavailableError("the server is still starting: try again", reason="starting")
 
 
 async def _pass(request: web.Request, handler: Handler, max_body: int) -> web.StreamResponse:

@@ -227,14 +227,16 @@ class UnavailableError(RequestError):
 
     Args:
         detail: Why there is none.
+        reason: The same in a word, for metrics.
         retry_after: When to try again, in seconds.
     """
 
     status = 503
     outcome = "unavailable"
 
-    def __init__(self, detail: str, *, retry_after: float = 1) -> None:
+    def __init__(self, detail: str, *, reason: str = "unavailable", retry_after: float = 1) -> None:
         super().__init__(detail, headers={"Retry-After": _delay_seconds(retry_after)})
+        self.reason = reason
         self.retry_after = retry_after
 
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import (
@@ -25,7 +26,8 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from pyfunc.errors import ListenError
+from pyfunc.errors import ListenError, UnavailableError
+from pyfunc.lifecycle import Lifecycle, Phase
 from pyfunc.observers import Call, Observation
 from pyfunc.settings import Address
 
@@ -159,16 +161,18 @@ class Metrics:
         self._inits.labels(self._trigger).observe(seconds)
         self._coldstarts.labels(self._trigger).inc()
 
-    def context(self, address: Address) -> Callable[[web.Application], AsyncIterator[None]]:
-        """For an app's `cleanup_ctx`: the endpoint, and the look at the loop.
+    def context(
+        self, address: Address, lifecycle: Lifecycle
+    ) -> Callable[[web.Application], AsyncIterator[None]]:
+        """For an app's `cleanup_ctx`: the endpoint, and the look at the loop and at the phase.
 
         A thread of its own answers, so that a function that blocks the loop can be seen.
         """
 
         async def context(_: web.Application) -> AsyncIterator[None]:
-            self.ready()
             close = serve(address, self.registry)
             watch = asyncio.create_task(self._watch_loop())
+            self._when_ready(lifecycle)
             yield
             watch.cancel()
             with suppress(asyncio.CancelledError):
@@ -176,6 +180,16 @@ class Metrics:
             await asyncio.to_thread(close)
 
         return context
+
+    def _when_ready(self, lifecycle: Lifecycle) -> None:
+        def look(_: object) -> None:
+            if lifecycle.phase is Phase.READY:
+                self.ready()
+
+        if lifecycle.startup is None or lifecycle.startup.done():
+            look(None)
+        else:
+            lifecycle.startup.add_done_callback(look)
 
     async def _watch_loop(self) -> None:
         """How much later than asked the loop comes back: what blocks it, and for how long."""
@@ -240,7 +254,9 @@ class _Sampler(Collector):
 def _reason(observation: Observation) -> str:
     """Why no invocation came of a request, as a word of few."""
     error = observation.error
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
+    if isinstance(error, UnavailableError):
+        return error.reason
+    if getattr(error, "status", None) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return "too_large"
     name = type(error).__name__.removesuffix("Error") if error else observation.outcome
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pyfunc.errors import SettingsError
+from pyfunc.lifecycle import Lifecycle
 from pyfunc.observers import Observer
 from pyfunc.settings import Address, Settings
 
@@ -28,7 +29,7 @@ class Telemetry:
 
 
 def telemetry_for(
-    settings: Settings, name: str, takes_events: bool, readings: Readings
+    settings: Settings, name: str, takes_events: bool, lifecycle: Lifecycle, readings: Readings
 ) -> Telemetry:
     """What the options ask for.
 
@@ -36,6 +37,7 @@ def telemetry_for(
         settings: The options.
         name: The function's name.
         takes_events: Whether it is an event function.
+        lifecycle: Knows when the app is ready.
         readings: What metrics tell of the app, by the name of the gauge.
 
     Raises:
@@ -44,7 +46,7 @@ def telemetry_for(
     trigger = "pubsub" if takes_events else "http"
     # The access log is the last to look on, so that its record carries the ids of the span.
     parts = [
-        *_metrics(settings, trigger, readings),
+        *_metrics(settings, trigger, lifecycle, readings),
         *_traces(settings, name, trigger),
         *_access_log(settings),
     ]
@@ -64,7 +66,9 @@ def _access_log(settings: Settings) -> Iterator[Part]:
         yield AccessLog(), None
 
 
-def _metrics(settings: Settings, trigger: str, readings: Readings) -> Iterator[Part]:
+def _metrics(
+    settings: Settings, trigger: str, lifecycle: Lifecycle, readings: Readings
+) -> Iterator[Part]:
     if settings.metrics_port is None:
         return
     try:
@@ -74,7 +78,8 @@ def _metrics(settings: Settings, trigger: str, readings: Readings) -> Iterator[P
             f"--metrics-port needs {error.name}: install the extra `metrics` of pyfunc-invoker"
         ) from None
     metrics = Metrics(trigger, settings.metrics_types, readings)
-    yield metrics, metrics.context(Address(settings.host, settings.metrics_port))
+    address = Address(settings.host, settings.metrics_port)
+    yield metrics, metrics.context(address, lifecycle)
 
 
 def _traces(settings: Settings, name: str, trigger: str) -> Iterator[Part]:

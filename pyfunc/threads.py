@@ -50,6 +50,11 @@ class Threads:
         self._work: SimpleQueue[_Call | None] = SimpleQueue()
 
     @property
+    def busy(self) -> int:
+        """How many threads are busy."""
+        return min(len(self._calls), self._count)
+
+    @property
     def abandoned(self) -> int:
         """How many threads are busy with calls whose result nobody waits for any more."""
         return sum(call.future.done() and call.thread is not None for call in self._calls)

@@ -152,7 +152,7 @@ async def test_a_function_that_blocks_the_loop_is_seen(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "leave")
     with Served(tmp_path, "--metrics-port", "0") as served:
         port = port_of(served)
-        asking = asyncio.create_task(scrape_nothing(served.url))
+        asking = asyncio.create_task(status(served.url))
         await asyncio.to_thread((tmp_path / "entered").read_bytes)
         assert (await scraped(port))["pyfunc_invocations_in_flight"] == 1
         await asyncio.to_thread((tmp_path / "leave").write_bytes, b"")
@@ -162,9 +162,61 @@ async def test_a_function_that_blocks_the_loop_is_seen(tmp_path: Path) -> None:
                 pass
 
 
-async def scrape_nothing(url: str) -> None:
+async def test_who_waits_and_who_is_turned_away_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text(
+        dedent("""
+            def main(query):
+                open("entered", "w").close()
+                open("leave").close()
+        """)
+    )
+    os.mkfifo(tmp_path / "entered")
+    os.mkfifo(tmp_path / "leave")
+    options = ("--metrics-port", "0", "--concurrency", "1", "--queue", "1")
+    with Served(tmp_path, *options) as served:
+        port = port_of(served)
+        asking = [asyncio.create_task(status(served.url)) for _ in range(3)]
+        await asyncio.to_thread((tmp_path / "entered").read_bytes)
+        refused, waiting = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in refused] == [503]
+        samples = await scraped(port)
+        assert samples["pyfunc_invocations_in_flight"] == 1
+        assert samples["pyfunc_queue_length"] == 1
+        assert samples["pyfunc_pool_threads_busy"] == 1
+        assert samples["pyfunc_pool_threads"] == 40
+        assert samples['pyfunc_rejected_total{reason="queue_full"}'] == 1
+        await asyncio.to_thread((tmp_path / "leave").write_bytes, b"")
+        await asyncio.to_thread((tmp_path / "entered").read_bytes)
+        await asyncio.to_thread((tmp_path / "leave").write_bytes, b"")
+        assert [await task for task in waiting] == [204, 204]
+        samples = await scraped(port)
+        assert samples["pyfunc_queue_length"] == 0
+        assert samples["pyfunc_queue_wait_seconds_count"] == 2
+        assert samples["pyfunc_queue_wait_seconds_sum"] > 0
+
+
+async def status(url: str) -> int:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
-        assert response.status == 204
+        return response.status
+
+
+async def test_a_cold_start_lasts_until_on_startup_is_done(tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text(
+        dedent("""
+            def on_startup():
+                open("leave").close()
+
+            def main(query): ...
+        """)
+    )
+    os.mkfifo(tmp_path / "leave")
+    with Served(tmp_path, "--metrics-port", "0") as served:
+        port = port_of(served)
+        name = 'pyfunc_cold_start_seconds{until="ready"}'
+        assert name not in await scraped(port)
+        await asyncio.to_thread((tmp_path / "leave").write_bytes, b"")
+        assert await status(served.url) == 204
+        assert (await scraped(port))[name] > 0
 
 
 def test_two_apps_count_for_themselves() -> None:
