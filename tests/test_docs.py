@@ -15,13 +15,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
+import pyfunc
 from pyfunc.__main__ import _parser
 from tests.blocks import PAGES, Block, Step, blocks, same, steps
 from tests.conftest import Client, Serve
@@ -161,6 +162,7 @@ class Reader:
                 assert same(step.output, actual), f"{where}: {step.command}\nprints\n{actual}"
 
 
+PACKAGE = Path(pyfunc.__file__).parent
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -270,3 +272,44 @@ def test_every_example_is_in_the_documentation() -> None:
     text = (ROOT / "docs/examples.md").read_text()
     for path in (ROOT / "examples").glob("*/README.md"):
         assert f"<!-- include ../{path.relative_to(ROOT)} -->" in text
+
+
+# --- what must be on a page -----------------------------------------------------------------------
+
+
+def test_every_log_line_is_explained() -> None:
+    """Each message of the logger `pyfunc` has a row, and each row a message."""
+    page = (ROOT / "docs/log-lines.md").read_text()
+    rows = re.findall(r"^\| `(.+?)` \| (\w+) \|", page, re.M)
+    lines = {line for path in PACKAGE.glob("*.py") for line in _log_lines(path.read_text())}
+    lines -= {("%s", "critical")}  # an error in full, which says itself what to do
+    unexplained = [line for line in lines if not any(_is_of(line, row) for row in rows)]
+    assert not unexplained, f"add a row to docs/log-lines.md: {unexplained}"
+    stale = [row for row in rows if not any(_is_of(line, row) for line in lines)]
+    assert not stale, f"nothing logs this: {stale}"
+
+
+def _log_lines(source: str) -> Iterator[tuple[str, str]]:
+    """Message and level of each call of `logger`."""
+    tree = ast.parse(source)
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("logger."):
+            level = ast.unparse(node.func).removeprefix("logger.")
+            message = node.args[0]
+            if isinstance(message, ast.Name):
+                message = constants[message.id]
+            yield ast.literal_eval(message), "error" if level == "exception" else level
+
+
+def _is_of(line: tuple[str, str], row: tuple[str, str]) -> bool:
+    """Whether a row of the page tells of this line: a word in capitals for what differs."""
+    message = re.escape(line[0].replace("`", ""))
+    pattern = re.sub(r"%[srdg]", " ?[A-Z]+", message)
+    return line[1] == row[1] and re.fullmatch(pattern, row[0]) is not None
