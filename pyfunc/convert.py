@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -36,6 +36,8 @@ def type_name(annotation: Any) -> str:
         return annotation.__qualname__.rpartition(".<locals>.")[2]
     if members and isinstance(get_origin(annotation), type):
         return f"{type_name(get_origin(annotation))}[{', '.join(map(type_name, members))}]"
+    if isinstance(annotation, TypeVar | NewType):
+        return annotation.__name__
     return "..." if annotation is ... else str(annotation).replace("typing.", "")
 
 
@@ -121,7 +123,12 @@ def _refuse_value(annotation: Any) -> None:
     try:
         hash(annotation)
     except TypeError:
-        raise UnsupportedTypeError("it is a value, not a type") from None
+        hint = f"; did you mean list[{type_name(annotation[0])}]?" if _is_list(annotation) else ""
+        raise UnsupportedTypeError(f"it is a value, not a type{hint}") from None
+
+
+def _is_list(annotation: Any) -> bool:
+    return isinstance(annotation, list) and len(annotation) == 1
 
 
 def _plain(annotation: Any) -> Any:
@@ -285,15 +292,36 @@ def _typed(annotation: Any) -> Callable[[Payload], Any]:
 
 
 def _decoder(annotation: Any) -> Callable[[bytes], Any]:
+    """Bytes of JSON to the type."""
     try:
         complete = _completion(annotation)
         decode = msgspec.json.Decoder(annotation, dec_hook=_validate).decode
         return decode if complete is _as_it_is else lambda text: complete(decode(text))
     except (UnsupportedTypeError, TypeError) as error:
         validate = _by_pydantic(annotation)
-        if validate is None:
-            raise UnsupportedTypeError(str(error)) from None
-    return lambda text: validate(parse_json(text))
+        if validate is not None:
+            return lambda text: validate(parse_json(text))
+        members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+        if members and bytes not in members:  # in JSON, bytes are no more than other text
+            return _first_that_fits(members)
+        raise UnsupportedTypeError(str(error)) from None
+
+
+def _first_that_fits(members: tuple[Any, ...]) -> Callable[[bytes], Any]:
+    """For a union of classes without tags, which msgspec does not take."""
+    decoders = [(type_name(member), _decoder(member)) for member in members]
+
+    def decode(text: bytes) -> Any:
+        faults = []
+        for name, decode_member in decoders:
+            try:
+                return decode_member(text)
+            except msgspec.ValidationError as error:
+                path, reason = _path_and_reason(error)
+                faults.append(f"{_OWN_PATH}{path[1:]}: {reason}, as {name}")
+        raise msgspec.ValidationError("".join(faults))
+
+    return decode
 
 
 def _by_pydantic(annotation: Any) -> Callable[[Any], Any] | None:
@@ -367,10 +395,10 @@ def _pydantic_reason(error: Any) -> str:
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         steps = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in fault["loc"])
         faults.append(f"{steps}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
-    return "".join(_PYDANTIC + fault for fault in faults)
+    return "".join(_OWN_PATH + fault for fault in faults)
 
 
-_PYDANTIC = "\x00"  # marks a reason that starts with a path of its own
+_OWN_PATH = "\x00"  # marks a reason that starts with a path of its own
 
 # How msgspec says where: "... - at `$.items[2].qty`".
 _PATH = re.compile(r" - at `(\$.*)`$", re.DOTALL)
@@ -378,15 +406,20 @@ _PATH = re.compile(r" - at `(\$.*)`$", re.DOTALL)
 
 def _misfit(name: str, error: Exception) -> DataError:
     """msgspec's "Expected `int`, got `str` - at `$.a`" as "$.a: expected int, got str"."""
+    path, reason = _path_and_reason(error)
+    if reason.startswith(_OWN_PATH):
+        faults = [f"{path}{fault}" for fault in reason.split(_OWN_PATH)[1:]]
+    else:
+        faults = [f"{path}: {reason}"]
+    return DataError(f"{name} does not fit: {'; '.join(faults)}", errors=faults)
+
+
+def _path_and_reason(error: Exception) -> tuple[str, str]:
     reason, path = str(error), "$"
     if (found := _PATH.search(reason)) is not None:
         reason, path = reason[: found.start()], found[1]
-    if reason.startswith(_PYDANTIC):
-        faults = [f"{path}{fault}" for fault in reason.split(_PYDANTIC)[1:]]
-        return DataError(f"{name} does not fit: {'; '.join(faults)}", errors=faults)
     missing = "Object missing required field "
     if reason.startswith(missing):
-        path, reason = f"{path}.{reason.removeprefix(missing).strip('`')}", "missing"
+        return f"{path}.{reason.removeprefix(missing).strip('`')}", "missing"
     reason = reason.replace("`", "")
-    fault = f"{path}: {reason[:1].lower()}{reason[1:]}"
-    return DataError(f"{name} does not fit: {fault}", errors=[fault])
+    return path, f"{reason[:1].lower()}{reason[1:]}"

@@ -7,7 +7,7 @@ import difflib
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, MappingProxyType, ModuleType
@@ -23,6 +23,7 @@ __all__ = ["HOOKS", "Loaded", "load", "loaded_from", "written"]
 HOOKS = ("on_startup", "on_shutdown", "is_ready", "is_alive")
 
 _MISSING = object()
+_RELATIVE = "\nModules beside this one are imported by their own names: write `import helper`."
 
 Hooks = MappingProxyType[str, Callable[[], Any]]
 
@@ -117,8 +118,9 @@ def _import(root: Path, module_name: str) -> ModuleType:
     except BaseException as error:  # a border with user code; SystemExit at import is a mistake too
         if isinstance(error, KeyboardInterrupt):
             raise
+        remedy = _RELATIVE if "no known parent package" in str(error) else ""
         raise LoadError(
-            f"{module_name} fails while it is imported:\n{format_user_traceback(error)}"
+            f"{module_name} fails while it is imported:\n{format_user_traceback(error)}{remedy}"
         ) from None
     _refuse_stranger(root, module_name, module)
     return module
@@ -164,7 +166,9 @@ def _missing_import(
             f"Install it where pyfunc runs (it may be called otherwise than {top!r}),"
             " and add it to the requirements of the function."
         )
-    there = _modules_below(root, missing.rpartition(".")[0])
+    there = [
+        name for name in _modules_below(root, missing.rpartition(".")[0]) if name != module_name
+    ]
     near = difflib.get_close_matches(missing, there, n=1)
     lines += [f"A module {name} is in {root}: did you mean that one?" for name in near]
     return LoadError("\n".join(lines))
@@ -212,6 +216,7 @@ def _find_function(
     if not callable(found):
         raise LoadError(
             f"{module_name}.{name} is of type {type(found).__name__}: expected a function"
+            + (", not what it returns" if isinstance(found, Awaitable) else "")
         )
     return name, found
 

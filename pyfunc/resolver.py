@@ -108,7 +108,8 @@ def compile_plan(
         except _Unbindable as fault:
             faults.append(f"{parameter.name}: {fault}")
     if faults:
-        raise SignatureError(name, faults, _hint(table))
+        is_unknown = any(_UNKNOWN in fault for fault in faults)
+        raise SignatureError(name, faults, _hint(table) if is_unknown else "")
     return _plan(function, name, bindings)
 
 
@@ -371,18 +372,21 @@ def _mismatch(name: str, annotation: Any, source: Source) -> str:
 # --- what is told ---------------------------------------------------------------------------------
 
 
+_UNKNOWN = "the name asks for nothing that is known"
+
+
 def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
+    if name == "self":
+        return "it belongs to a method: take that of an instance, such as `main = Handler().main`"
     known = [parameter for source in sources for parameter in source.parameters]
     near = _ALSO_CALLED.get(name.lower()) or next(
         iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.55)), None
     )
-    unknown = "the name asks for nothing that is known"
-    if not _is_open(annotation):
-        asked = type_name(annotation)
-        unknown += f", nor does its annotation {asked}"
-        if near is None:
-            return f"{unknown}; for a {asked} name it data (of an event) or body (of a request)"
-    return unknown + (f"; did you mean {near}?" if near else "")
+    typed = "" if _is_open(annotation) else f", nor does its annotation {type_name(annotation)}"
+    if near is not None:
+        return f"{_UNKNOWN}{typed}; did you mean {near}?"
+    remedy = "; call it data for the data of an event, or body for the body of a request"
+    return f"{_UNKNOWN}{typed}{remedy if typed else ''}"
 
 
 # What other frameworks call these things.

@@ -159,6 +159,10 @@ def misfit(types: dict[str, Any], text: str, body: object, content_type: str = J
         ("ModelItem | ModelOrder", ITEMS, "ModelOrder(items=[ModelItem(qty=1), ModelItem(qty=2)])"),
         ("Cat | Dog", {"type": "Dog", "name": "x"}, "Dog('x')"),
         ("Item | list[Item]", [{"qty": 1}], "[Item(1)]"),
+        ("Item | Circle", {"radius": 1}, "Circle(1.0)"),
+        ("Item | Circle | None", None, "None"),
+        ("TypedItem | AttrsItem", {"qty": 1}, "{'qty': 1}"),
+        ("Order | Item | str", "a", "'a'"),
         ("int | str", "five", "'five'"),
         ("int", 5, "5"),
         ("float", 5, "5.0"),
@@ -326,6 +330,11 @@ def test_every_fault_of_a_model_is_told(types: dict[str, Any]) -> None:
         ("dict", [1], "$: expected object, got array"),
         ("WithLock", {"qty": 1, "lock": {}}, "$.lock: expected Plain, which JSON cannot hold"),
         (
+            "Item | Circle",
+            {"radius": "far"},
+            "$.qty: missing, as Item; $.radius: expected float, got str, as Circle",
+        ),
+        (
             "ModelItem | str",
             5,
             "$.ModelItem: input should be a valid dictionary or instance of ModelItem;"
@@ -420,6 +429,8 @@ def test_type_that_nothing_fits_is_refused_at_once(types: dict[str, Any], text: 
         ("tuple[int, ...]", "tuple[int, ...]"),
         ("typing.Any", "Any"),
         ("None", "None"),
+        ("OrderId", "OrderId"),
+        ("typing.TypeVar('T')", "T"),
     ],
 )
 def test_type_is_called_as_its_author_wrote_it(types: dict[str, Any], text: str, name: str) -> None:

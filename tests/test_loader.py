@@ -300,6 +300,12 @@ def test_hooks_are_found_by_name_and_only_callable_ones(load_source: Load) -> No
             id="no callable",
         ),
         pytest.param(
+            "class Later:\n    def __await__(self): ...\nmain = Later()\n",
+            None,
+            "func.main is of type Later: expected a function, not what it returns",
+            id="called already",
+        ),
+        pytest.param(
             "main = None\n",
             None,
             "func.main is of type NoneType: expected a function",
@@ -497,6 +503,14 @@ def test_missing_module_of_an_own_package_is_not_for_installing(tmp_path: Path) 
     assert message.startswith("func imports app.orders, which is not there:\n")
     assert "Install" not in message
     assert message.endswith(f"A module app.order is in {tmp_path}: did you mean that one?")
+
+
+def test_relative_import_outside_of_a_package_is_told_with_the_remedy(tmp_path: Path) -> None:
+    write(tmp_path, {"func.py": "from . import helper\n", "helper.py": ""})
+
+    assert refused(tmp_path).endswith(
+        "\nModules beside this one are imported by their own names: write `import helper`."
+    )
 
 
 def test_module_that_imports_itself_away_is_told(tmp_path: Path) -> None:

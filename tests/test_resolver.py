@@ -367,7 +367,7 @@ def test_return_annotation_that_cannot_be_evaluated_is_left_alone(compiled: Any)
         pytest.param("list[Plain]", "Plain says nothing about its fields", id="in a list"),
         pytest.param("Box", "Plain says nothing about its fields", id="in a dataclass"),
         pytest.param("{'a': 1}", "it is a value, not a type", id="dict"),
-        pytest.param("[int]", "it is a value, not a type", id="list"),
+        pytest.param("[int]", "it is a value, not a type; did you mean list[int]?", id="list"),
         pytest.param("5", "Type '5' is not supported", id="number"),
     ],
 )
@@ -412,7 +412,7 @@ def test_all_parameters_that_cannot_be_bound_are_told_at_once(compiled: Any) -> 
         "func.main cannot be bound:\n"
         "  - evnt: the name asks for nothing that is known; did you mean event?\n"
         "  - order: the name asks for nothing that is known, nor does its annotation int;"
-        " for a int name it data (of an event) or body (of a request)\n"
+        " call it data for the data of an event, or body for the body of a request\n"
         "  - headrs: the name asks for nothing that is known; did you mean headers?\n"
         "A parameter may be named event, data, payload, attributes, events, req, request, body,"
         " headers, query, method, path or context,"
@@ -440,6 +440,21 @@ def test_nearest_known_name_is_told(compiled: Any, name: str, near: str) -> None
     assert faults(compiled, f"def main({name}): ...") == (
         f"{name}: the name asks for nothing that is known; did you mean {near}?",
     )
+
+
+def test_method_without_its_instance_is_told(compiled: Any) -> None:
+    source = "class Handler:\n    def main(self, req): ...\nmain = Handler.main"
+
+    assert faults(compiled, source) == (
+        "self: it belongs to a method: take that of an instance, such as `main = Handler().main`",
+    )
+
+
+def test_what_may_be_asked_for_is_told_only_where_a_name_is_unknown(compiled: Any) -> None:
+    with pytest.raises(SignatureError) as caught:
+        compiled("def main(data: 'Nowhere'): ...")
+
+    assert "A parameter may be named" not in str(caught.value)
 
 
 def test_function_whose_signature_cannot_be_read_is_told(compiled: Any) -> None:
