@@ -224,6 +224,7 @@ class Connections(web.Server):
     def __init__(self, handler: Any, *, keepalive_timeout: float, **kwargs: Any) -> None:
         super().__init__(handler, keepalive_timeout=keepalive_timeout or _JUST_USED, **kwargs)
         self._gone: asyncio.Event | None = None
+        self._closes_idle = False
         if not keepalive_timeout:
             self.request_factory = _last_of(self.request_factory)
 
@@ -244,6 +245,7 @@ class Connections(web.Server):
 
     def close_idle(self) -> None:
         """Close what is idle; what was used just now, as soon as it is not any more."""
+        self._closes_idle = True
         now = self._loop.time()
         for connection in self._each():
             if connection.is_idle:
@@ -255,6 +257,13 @@ class Connections(web.Server):
         if self._connections:
             self._gone = asyncio.Event()
             await self._gone.wait()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """A connection is there; it was accepted earlier, maybe before the drain began."""
+        super().connection_made(handler, transport)
+        handler._request_factory = self.request_factory
+        if self._closes_idle:
+            self._loop.call_later(_JUST_USED, _close_if_idle, cast(Connection, handler))
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -330,6 +331,26 @@ class TestDrain:
             peer.send(get)
             assert (await peer.answer())[1]["connection"] == "close"
             await server.connections.closed()
+
+    async def test_a_connection_accepted_before_and_made_after_the_drain_began_ends_too(
+        self,
+    ) -> None:
+        """Its protocol exists by then, and is not among the connections yet."""
+        async with serving() as server:
+            protocols = [server.connections(), server.connections()]
+            server.connections.drain()
+            server.connections.close_idle()
+            peers = [await self.connected(protocol) for protocol in protocols]
+            server.peers += peers
+            peers[0].send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await peers[0].answer())[1]["connection"] == "close"
+            assert await peers[1].is_closed()
+            await server.connections.closed()
+
+    async def connected(self, protocol: asyncio.BaseProtocol) -> Peer:
+        here, there = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, there)
+        return Peer(*await asyncio.open_connection(sock=here))
 
     async def test_a_request_whose_client_went_away_is_waited_for(self) -> None:
         go, done = asyncio.Event(), asyncio.Event()
