@@ -31,7 +31,7 @@ from pyfunc.lifecycle import Lifecycle, Phase
 from pyfunc.observers import Call, Observation
 from pyfunc.settings import Address
 
-__all__ = ["Metrics"]
+__all__ = ["HELP", "Metrics"]
 
 logger = logging.getLogger("pyfunc")
 
@@ -83,13 +83,13 @@ class Metrics:
         self._cold_start = self._gauge("pyfunc_cold_start_seconds", "until")
 
     def _counter(self, name: str, *labels: str) -> Counter:
-        return Counter(name, _HELP[name], labels, registry=self.registry)
+        return Counter(name, HELP[name], labels, registry=self.registry)
 
     def _gauge(self, name: str, *labels: str) -> Gauge:
-        return Gauge(name, _HELP[name], labels, registry=self.registry)
+        return Gauge(name, HELP[name], labels, registry=self.registry)
 
     def _histogram(self, name: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, _HELP[name], labels, registry=self.registry, buckets=buckets)
+        return Histogram(name, HELP[name], labels, registry=self.registry, buckets=buckets)
 
     # --- an observer ------------------------------------------------------------------------------
 
@@ -275,7 +275,8 @@ def _age() -> float:
         return time.time() - _LOADED
 
 
-_HELP: Mapping[str, str] = {
+# Every metric, by the name that it is made with.
+HELP: Mapping[str, str] = {
     "faas_coldstarts": "Processes that have become ready (faas.coldstarts).",
     "faas_errors": "Invocations that did not succeed (faas.errors).",
     "faas_init_duration_seconds": "Start of the process to ready (faas.init_duration).",
