@@ -56,8 +56,8 @@ class Admission:
             self.taken += 1
 
     def try_enter(self) -> bool:
-        """Take a place if one is free, and nobody waits for it."""
-        if self.is_full:
+        """Take a place if one is free; nobody waits where one is."""
+        if self.places and self.taken >= self.places:
             return False
         self.taken += 1
         return True

@@ -238,8 +238,8 @@ def refuse_extremes(text: bytes, value: Any = ...) -> None:
 def _may_be_deep(text: bytes) -> bool:
     """Take off the innermost brackets, as often as usual JSON needs it, and see what is left."""
     brackets = text.translate(None, _NO_BRACKETS)
-    for _ in range(_USUAL_DEPTH):
-        if len(brackets) <= 2 * _DEPTH:
+    for taken in range(_USUAL_DEPTH):
+        if len(brackets) <= 2 * (_DEPTH - taken):
             return False
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     return True
