@@ -258,7 +258,11 @@ def _instrument() -> None:
 
         AioHttpClientInstrumentor().instrument()
     with suppress(ModuleNotFoundError):
-        from opentelemetry.instrumentation.requests import RequestsInstrumentor
+        # No extra brings it: it and the one above pin one version of a third package, and are not
+        # always released together; pip then finds no pair.
+        from opentelemetry.instrumentation.requests import (  # type: ignore[import-not-found,unused-ignore]
+            RequestsInstrumentor,
+        )
 
         RequestsInstrumentor().instrument()
 
