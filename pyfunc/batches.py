@@ -105,7 +105,7 @@ class Batches:
         except Exception as error:  # the border with user code
             if isinstance(error, flask_error_types()):
                 return _of_response(flask_error(error, invocation.request))
-            invocation.request[FAILURE] = error
+            invocation.request[FAILURE] = invocation.failure = error
             return Outcome([], self._failure(error))
 
 

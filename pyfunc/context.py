@@ -27,7 +27,7 @@ class Invocation:
     """
 
     __slots__ = (
-        "_context", "_event_ids", "_fields", "_trace", "body", "deadline", "events", "request",
+        "_context", "_fields", "_trace", "body", "deadline", "events", "failure", "request",
     )  # fmt: skip
 
     def __init__(
@@ -41,11 +41,10 @@ class Invocation:
         self.body = body
         self.events = events
         self.deadline = deadline
+        self.failure: BaseException | None = None  # what went wrong with its answer, in a batch
         self._context: Context | None = None
         self._fields: dict[str, Any] | None = None
         self._trace: TraceContext | None = None
-        # Taken now: the function may turn the event that it received into its reply.
-        self._event_ids = tuple(map(events[0].attributes.get, _EVENT_IDS)) if events else None
 
     @property
     def event(self) -> Event:
@@ -65,7 +64,7 @@ class Invocation:
     def trace(self) -> TraceContext:
         """Its place in a trace."""
         if self._trace is None:
-            attributes = self.events[0].attributes if self.events else None
+            attributes = self.events[0].original if self.events else None
             self._trace = trace_context(self.request.headers, attributes, self.id)
         return self._trace
 
@@ -79,8 +78,9 @@ class Invocation:
         """The ids that everything carries that is logged during this invocation."""
         if self._fields is None:
             fields: dict[str, Any] = {"invocation_id": self.id}
-            if self._event_ids is not None:
-                fields |= zip(_EVENT_FIELDS, self._event_ids, strict=True)
+            if self.events:
+                received = self.events[0].original
+                fields |= {field: received.get(name) for field, name in _EVENT_FIELDS.items()}
             fields |= {"trace_id": self.trace.trace_id, "span_id": self.trace.span_id}
             self._fields = fields
         return self._fields
@@ -93,8 +93,7 @@ class Invocation:
         return self._context
 
 
-_EVENT_IDS = ("id", "type", "source")
-_EVENT_FIELDS = ("event_id", "event_type", "event_source")
+_EVENT_FIELDS = {"event_id": "id", "event_type": "type", "event_source": "source"}
 
 CURRENT: ContextVar[Invocation | None] = ContextVar("pyfunc_invocation", default=None)
 

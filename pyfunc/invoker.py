@@ -23,7 +23,7 @@ from pyfunc.errors import DataError, DeadlineError, MalformedBodyError, RequestE
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
 from pyfunc.middleware import BATCHED, EVENTS
-from pyfunc.observers import Observer, observed_invoke
+from pyfunc.observers import Observer, observed_work
 from pyfunc.replies import EventReplies, Replies, Stream, http_answer
 from pyfunc.resolver import Plan
 from pyfunc.streams import collected, send
@@ -73,13 +73,13 @@ class Invoker:
         self._batches = batches
         self._data_reads = [b.read for b in plan.bindings if b.source and b.source.name == "data"]
         self._deadlines = Deadlines()
-        self.invoke = observed_invoke(observers, self._invoke) if observers else self._invoke
+        self._do = observed_work(observers, self._in_time) if observers else self._in_time
 
     async def handle_http(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with what the function returns."""
         body = await request.read() if self.reads_body else b""
         invocation = Invocation(request, body, (), self._deadline(request))
-        return cast(web.StreamResponse, await self._in_time(invocation, self._answer(invocation)))
+        return cast(web.StreamResponse, await self._do(invocation, self._answer(invocation)))
 
     async def _answer(self, invocation: Invocation) -> web.StreamResponse:
         request = invocation.request
@@ -97,7 +97,7 @@ class Invoker:
         if not events:
             return web.Response()
         invocation = Invocation(request, body, events, self._deadline(request))
-        made = await self._in_time(invocation, self._replies(invocation))
+        made = await self._do(invocation, self._replies(invocation))
         if not isinstance(made, Replies):
             return cast(web.StreamResponse, made)
         response = self.replies.response(made.events, request, is_batch or made.is_list)
@@ -112,7 +112,10 @@ class Invoker:
         deadline = self._deadline(request)  # one for all, since the sender waits for all
         invocations = [Invocation(request, body, (event,), deadline) for event in events]
         self._refuse_malformed(invocations)
-        return await self._batches.response(invocations, self._one_of_batch, request)
+        response = await self._batches.response(invocations, self._one_of_batch, request)
+        if response.body:
+            response.headers.update(invocations[0].trace.headers)
+        return response
 
     async def _one_of_batch(self, invocation: Invocation) -> Replies | web.StreamResponse:
         deadline = invocation.deadline
@@ -120,7 +123,7 @@ class Invoker:
             raise DeadlineError("the time limit was spent on other events of the batch")
         return cast(
             Replies | web.StreamResponse,
-            await self._in_time(invocation, self._replies(invocation)),
+            await self._do(invocation, self._replies(invocation)),
         )
 
     def _refuse_malformed(self, invocations: Sequence[Invocation]) -> None:
@@ -164,7 +167,7 @@ class Invoker:
                 continue
             invocation.trace.extend(reply.attributes)
 
-    async def _invoke(self, invocation: Invocation) -> Any:
+    async def invoke(self, invocation: Invocation) -> Any:
         """Call the function once and give what it returned."""
         plan = self.plan
         if invocation.events and not plan.checks_data:

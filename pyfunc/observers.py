@@ -5,7 +5,7 @@ not exist. A request is one observation; the invocations that it led to are its 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from http import HTTPStatus
 from time import perf_counter, time_ns
 from typing import Any, Protocol
@@ -113,14 +113,14 @@ class Observation:
             self.status = response.status
             self._take_size(response)
         self.outcome = _outcome(self.error, self.status)
-        if len(self.calls) != 1:  # the calls of a batch have outcomes of their own
-            return
-        call = self.calls[0]
-        # Its answer could not be sent, is an error of its own choice, or came too late.
-        if call.error is None or isinstance(call.error, asyncio.CancelledError):
-            call.outcome = self.outcome
-            call.error = self.error
-        call.ended = self.ended  # a stream goes on after the function has returned
+        for call in self.calls:
+            if call.error is None and (failure := call.invocation.failure) is not None:
+                call.outcome, call.error = "failed", failure
+        # The calls of a batch have outcomes of their own.
+        if len(self.calls) == 1 and self.outcome != "success":
+            call = self.calls[0]
+            if call.error is None or isinstance(call.error, asyncio.CancelledError):
+                call.outcome, call.error = self.outcome, self.error
 
     def _take_size(self, response: web.StreamResponse) -> None:
         """A stream has been sent by now; anything else says how large it is going to be."""
@@ -141,30 +141,34 @@ class Observer(Protocol):
         """The function is about to be invoked, in the context that it will see."""
 
     def ended(self, observation: Observation, call: Call) -> None:
-        """It has returned or raised; a stream goes on."""
+        """It has been answered, or has raised."""
 
     def answered(self, observation: Observation) -> None:
         """The request has been answered."""
 
 
-Invoke = Callable[[Invocation], Awaitable[Any]]
+Work = Coroutine[Any, Any, Any]
+Do = Callable[[Invocation, Work], Work]
 
 
-def observed_invoke(observers: Sequence[Observer], invoke: Invoke) -> Invoke:
-    """An `invoke` that the observers see."""
+def observed_work(observers: Sequence[Observer], do: Do) -> Do:
+    """What does the work of an invocation, its answer and its time limit included, seen by all."""
 
-    async def watched(invocation: Invocation) -> Any:
+    async def watched(invocation: Invocation, work: Work) -> Any:
         observation = invocation.request[OBSERVATION]
         call = Call(invocation)
         observation.calls.append(call)
         for observer in observers:
             observer.began(observation, call)
         try:
-            return await invoke(invocation)
+            done = await do(invocation, work)
         except BaseException as error:
             call.error = error
             call.outcome = _outcome(error, getattr(error, "status", None))
             raise
+        else:
+            call.outcome = _outcome(None, getattr(done, "status", HTTPStatus.OK))
+            return done
         finally:
             call.ended = perf_counter()
             for observer in observers:

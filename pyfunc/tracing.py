@@ -123,7 +123,7 @@ def _ancestry(request: web.Request, events: Iterable[Event]) -> tuple[Context, l
     events of a batch, and the start of a trace that the headers continue, are links.
     """
     parent = extract(request.headers, Context())
-    starts = [_EXTENSION.extract(event.attributes, Context()) for event in events]
+    starts = [_EXTENSION.extract(event.original, Context()) for event in events]
     if len(starts) == 1 and not _span_of(parent).is_valid:
         return starts[0], []
     known = {_span_of(parent).span_id}
@@ -155,7 +155,7 @@ def _of_events(events: Iterable[Event]) -> dict[str, Any]:
     found = list(events)
     if len(found) > 1:
         return {"messaging.batch.message_count": len(found)}
-    attributes = found[0].attributes if found else {}
+    attributes = found[0].original if found else {}
     return {key: attributes[name] for key, name in _CLOUDEVENT.items() if name in attributes}
 
 

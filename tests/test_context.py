@@ -234,7 +234,7 @@ async def test_a_reply_starts_a_trace_where_none_came(aiohttp_client: AiohttpCli
 
 
 def test_the_ids_are_those_of_the_event_that_was_received() -> None:
-    event = Event({"id": "1", "source": "/s", "type": "t"})
+    event = Event.received({"id": "1", "source": "/s", "type": "t"}, None)
     invocation = Invocation(make_mocked_request("POST", "/"), b"", [event])
     event["id"] = "2"
     fields = invocation.fields
