@@ -63,9 +63,16 @@ async def _started(lifecycle: Lifecycle, limit: float) -> None:
         raise UnavailableError("the server is still starting: try again", reason="starting")
 
 
-async def _pass(request: web.Request, handler: Handler, max_body: int) -> web.StreamResponse:
-    if not request.content.is_eof():
-        await _take_body(request, max_body)
+def _pass(request: web.Request, handler: Handler, max_body: int) -> Awaitable[web.StreamResponse]:
+    if request.content.is_eof():
+        return handler(request)
+    return _pass_with_body(request, handler, max_body)
+
+
+async def _pass_with_body(
+    request: web.Request, handler: Handler, max_body: int
+) -> web.StreamResponse:
+    await _take_body(request, max_body)
     return await handler(request)
 
 

@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import (
 
 from pyfunc.errors import RequestError, SlowRequestError
 from pyfunc.problems import problem
+from pyfunc.route import straight
 
 __all__ = ["Connection", "Connections", "Runner"]
 
@@ -295,7 +296,7 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> Connections:
         made = await super()._make_server()
         return Connections(
-            made.request_handler,
+            straight(self.app) or made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             **made._kwargs,

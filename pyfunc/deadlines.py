@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import Any, cast
 
 from pyfunc.errors import DeadlineError
@@ -13,47 +14,41 @@ __all__ = ["Deadlines"]
 logger = logging.getLogger("pyfunc")
 
 _LATE = "the function was not done within its time limit"
+_NO_LIMIT = nullcontext()
 
 
 class Deadlines:
-    """The tasks that have a time limit.
+    """The work that has a time limit.
 
-    A timer for each of them, or `asyncio.timeout`, would cost more than most invocations need
+    A timer for each piece, or `asyncio.timeout`, would cost more than most invocations need
     otherwise. Nearly all end long before their time: the one timer then finds nothing to do.
     """
 
     def __init__(self) -> None:
-        self._tasks: dict[asyncio.Task[Any], float] = {}
-        self._ended: set[asyncio.Task[Any]] = set()
+        self._limits: set[_Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
 
-    async def keep(self, work: "Coroutine[Any, Any, Any]", deadline: float) -> Any:
-        """What `work` gives, done in the task of the caller.
+    def limit(self, deadline: float | None) -> AbstractContextManager[Any]:
+        """What is done within this is cancelled when its time is up.
 
         Args:
-            work: A coroutine; it is cancelled when its time is up.
-            deadline: When that is, on the clock of `time.monotonic`.
+            deadline: When that is, on the clock of `time.monotonic`; `None` for no limit.
 
         Raises:
-            DeadlineError: Its time was up.
+            DeadlineError: On leaving; its time was up.
         """
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._tasks[task] = deadline
-        if self._timer is None or deadline < self._next:
-            self._set(deadline)
-        try:
-            return await work
-        except asyncio.CancelledError:
-            if task not in self._ended or task.cancelling() > 1:
-                raise
-            logger.warning(_LATE)
-            raise DeadlineError(_LATE) from None
-        finally:
-            del self._tasks[task]
-            if task in self._ended:
-                self._ended.discard(task)
-                task.uncancel()
+        return _NO_LIMIT if deadline is None else _Limit(self, deadline)
+
+    def add(self, limit: "_Limit") -> None:
+        """Work begins."""
+        self._limits.add(limit)
+        if self._timer is None or limit.deadline < self._next:
+            self._set(limit.deadline)
+
+    def discard(self, limit: "_Limit") -> None:
+        """Work is done."""
+        self._limits.discard(limit)
 
     def _set(self, deadline: float) -> None:
         if self._timer is not None:
@@ -66,10 +61,39 @@ class Deadlines:
     def _look(self) -> None:
         self._timer = None
         now = time.monotonic()
-        for task, deadline in self._tasks.items():
-            if deadline <= now and task not in self._ended:
-                self._ended.add(task)
-                task.cancel()
-        rest = [when for task, when in self._tasks.items() if task not in self._ended]
-        if rest:
-            self._set(min(rest))
+        for limit in [limit for limit in self._limits if limit.deadline <= now]:
+            self._limits.discard(limit)
+            limit.end()
+        if self._limits:
+            self._set(min(limit.deadline for limit in self._limits))
+
+
+class _Limit:
+    """One piece of work with a time limit, in the task that begins it."""
+
+    __slots__ = ("_deadlines", "_is_ended", "_task", "deadline")
+
+    def __init__(self, deadlines: Deadlines, deadline: float) -> None:
+        self._deadlines = deadlines
+        self._is_ended = False
+        self.deadline = deadline
+
+    def __enter__(self) -> None:
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._deadlines.add(self)
+
+    def end(self) -> None:
+        """Time is up."""
+        self._is_ended = True
+        self._task.cancel()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._deadlines.discard(self)
+        if self._is_ended and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+            logger.warning(_LATE)
+            raise DeadlineError(_LATE) from None

@@ -5,16 +5,17 @@ function runs on the loop.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from functools import partial
-from typing import Any, cast
+from types import CoroutineType
+from typing import Any
 
 from aiohttp import web
 from multidict import istr
 
 from pyfunc.batches import Batches
+from pyfunc.body import read_body
 from pyfunc.border import awaited, contained
 from pyfunc.context import CURRENT, Invocation
 from pyfunc.correlation import TRACEPARENT
@@ -22,7 +23,7 @@ from pyfunc.deadlines import Deadlines
 from pyfunc.errors import DataError, DeadlineError, MalformedBodyError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
-from pyfunc.middleware import BATCHED, EVENTS
+from pyfunc.middleware import DELIVERY
 from pyfunc.observers import Observer, observed_work
 from pyfunc.replies import EventReplies, Replies, Stream, http_answer
 from pyfunc.resolver import Plan
@@ -33,7 +34,6 @@ __all__ = ["Invoker"]
 
 Call = Callable[[], Any]
 
-_NO_CONTEXT = nullcontext()
 _TIMEOUT = istr("X-Timeout")
 
 
@@ -69,37 +69,38 @@ class Invoker:
         self.timeout = timeout
         self.reads_body = plan.needs_body or (flask is not None and not plan.may_stream)
         self._call = self._await if plan.is_async else self._hand_over
-        self._flask = flask
         self._batches = batches
         self._data_reads = [b.read for b in plan.bindings if b.source and b.source.name == "data"]
         self._deadlines = Deadlines()
-        self._do = observed_work(observers, self._in_time) if observers else self._in_time
+        self.invoke = self._invoke if flask is None else partial(self._invoke_in_flask, flask)
+        self._answer = observed_work(observers, self._answer_in_time)
+        self._replies = observed_work(observers, self._replies_in_time)
 
     async def handle_http(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with what the function returns."""
-        body = await request.read() if self.reads_body else b""
-        invocation = Invocation(request, body, (), self._deadline(request))
-        return cast(web.StreamResponse, await self._do(invocation, self._answer(invocation)))
+        body = await read_body(request) if self.reads_body else b""
+        return await self._answer(Invocation(request, body, (), self._deadline(request)))
 
-    async def _answer(self, invocation: Invocation) -> web.StreamResponse:
+    async def _answer_in_time(self, invocation: Invocation) -> web.StreamResponse:
+        """The answer; the sending of a stream is part of the work, and of its time."""
         request = invocation.request
-        answer = http_answer(await self.invoke(invocation), request)
-        if isinstance(answer, Stream):
-            return await send(answer, request, self.threads)
-        return answer
+        with self._deadlines.limit(invocation.deadline):
+            answer = http_answer(await self.invoke(invocation), request)
+            if isinstance(answer, Stream):
+                return await send(answer, request, self.threads)
+            return answer
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
         """Answer the events of a request with the function's replies."""
-        events, is_batch = request[EVENTS], request[BATCHED]
-        body = await request.read()  # read already; aiohttp keeps it
+        events, body, is_batch = request[DELIVERY]
         if is_batch and not self.plan.takes_batch:
             return await self._spread(request, body, events)
         if not events:
             return web.Response()
         invocation = Invocation(request, body, events, self._deadline(request))
-        made = await self._do(invocation, self._replies(invocation))
+        made = await self._replies(invocation)
         if not isinstance(made, Replies):
-            return cast(web.StreamResponse, made)
+            return made
         response = self.replies.response(made.events, request, is_batch or made.is_list)
         if made.events:
             response.headers.update(invocation.trace.headers)
@@ -121,10 +122,7 @@ class Invoker:
         deadline = invocation.deadline
         if deadline is not None and deadline <= time.monotonic():
             raise DeadlineError("the time limit was spent on other events of the batch")
-        return cast(
-            Replies | web.StreamResponse,
-            await self._do(invocation, self._replies(invocation)),
-        )
+        return await self._replies(invocation)
 
     def _refuse_malformed(self, invocations: Sequence[Invocation]) -> None:
         faults: list[str] = []
@@ -147,14 +145,15 @@ class Invoker:
         for read in self._data_reads:
             read(invocation)
 
-    async def _replies(self, invocation: Invocation) -> Replies | web.StreamResponse:
-        result = await self.invoke(invocation)
+    async def _replies_in_time(self, invocation: Invocation) -> Replies | web.StreamResponse:
         received, request = invocation.events, invocation.request
-        if self.plan.is_generator:
-            results = await collected(result, self.threads)
-            made = self.replies.made_of_each(results, received, request)
-        else:
-            made = self.replies.made(result, received, request)
+        with self._deadlines.limit(invocation.deadline):
+            result = await self.invoke(invocation)
+            if self.plan.is_generator:
+                results = await collected(result, self.threads)
+                made = self.replies.made_of_each(results, received, request)
+            else:
+                made = self.replies.made(result, received, request)
         if isinstance(made, Replies):
             self._extend_trace(made.events, invocation)
         return made
@@ -167,28 +166,27 @@ class Invoker:
                 continue
             invocation.trace.extend(reply.attributes)
 
-    async def invoke(self, invocation: Invocation) -> Any:
+    async def _invoke(self, invocation: Invocation) -> Any:
         """Call the function once and give what it returned."""
         plan = self.plan
         if invocation.events and not plan.checks_data:
             self._read_data(invocation)
         CURRENT.set(invocation)
-        with self._context(invocation):
-            arguments = [read(invocation) for read in plan.positional]
-            keywords = {name: read(invocation) for name, read in plan.keywords}
-            return await self._call(partial(self.function, *arguments, **keywords))
+        arguments = [read(invocation) for read in plan.positional]
+        if not plan.keywords:
+            return await self._call(partial(self.function, *arguments))
+        keywords = {name: read(invocation) for name, read in plan.keywords}
+        return await self._call(partial(self.function, *arguments, **keywords))
 
-    def _in_time(
-        self, invocation: Invocation, work: Coroutine[Any, Any, Any]
-    ) -> Coroutine[Any, Any, Any]:
-        """The work of an invocation, the sending of a stream included, within its time limit."""
-        deadline = invocation.deadline
-        return work if deadline is None else self._deadlines.keep(work, deadline)
+    async def _invoke_in_flask(self, flask: FlaskBridge, invocation: Invocation) -> Any:
+        with flask.context(invocation.request, invocation.body):
+            return await self._invoke(invocation)
 
     async def _await(self, call: Call) -> Any:
         try:
             result = call()
-            return await result if isinstance(result, Awaitable) else result
+            is_awaitable = type(result) is CoroutineType or isinstance(result, Awaitable)
+            return await result if is_awaitable else result
         except Exception:
             raise
         except BaseException as error:
@@ -198,11 +196,6 @@ class Invoker:
         """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
         result = await self.threads.run(partial(copy_context().run, call))
         return await awaited(result) if isinstance(result, Awaitable) else result
-
-    def _context(self, invocation: Invocation) -> AbstractContextManager[Any]:
-        if self._flask is None:
-            return _NO_CONTEXT
-        return self._flask.context(invocation.request, invocation.body)
 
     def _deadline(self, request: web.Request) -> float | None:
         """When the time limit ends: ours, or a shorter one that the caller asks for."""

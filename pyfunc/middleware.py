@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -24,9 +25,9 @@ from pyfunc.replies import flask_error
 from pyfunc.webhook import ALLOWED
 
 __all__ = [
-    "BATCHED",
-    "EVENTS",
+    "DELIVERY",
     "FAILURE",
+    "Delivery",
     "errors_middleware",
     "events_middleware",
     "failure",
@@ -37,10 +38,18 @@ logger = logging.getLogger("pyfunc")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-EVENTS: web.RequestKey[list[Event]] = web.RequestKey("pyfunc_events", list)
+
+class Delivery(NamedTuple):
+    """The events of a request."""
+
+    events: list[Event]
+    body: bytes
+    is_batch: bool
+    """Whether they came in batched mode."""
+
+
+DELIVERY: web.RequestKey[Delivery] = web.RequestKey("pyfunc_delivery", Delivery)
 FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
-BATCHED: web.RequestKey[bool] = web.RequestKey("pyfunc_batched", bool)
-"""Whether the events came in batched mode."""
 
 _SEND_ONE = (
     "this function takes CloudEvents: send a POST with the headers ce-id, ce-source, ce-type"
@@ -102,8 +111,10 @@ def failure(error: Exception, name: str, debug: bool) -> RequestError:
 
 async def name_response(request: web.Request, response: web.StreamResponse) -> None:
     """Give every response of an invocation the id of its request, streams and errors too."""
-    if REQUEST_ID_KEY in request:
+    try:  # noqa: SIM105 - `suppress` takes longer than all the rest of this
         response.headers[REQUEST_ID] = request[REQUEST_ID_KEY]
+    except KeyError:
+        pass  # a probe
 
 
 @web.middleware
@@ -116,6 +127,7 @@ async def events_middleware(request: web.Request, handler: Handler) -> web.Strea
     mode = content_mode(request.headers)
     if mode is None:
         raise EventRequiredError(_SEND_ONE)
-    request[EVENTS] = decode(mode, request.headers.items(), await read_body(request))
-    request[BATCHED] = mode is ContentMode.BATCHED
+    body = await read_body(request)
+    events = decode(mode, request.headers.items(), body)
+    request[DELIVERY] = Delivery(events, body, mode is ContentMode.BATCHED)
     return await handler(request)

@@ -5,10 +5,10 @@ not exist. A request is one observation; the invocations that it led to are its 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from time import perf_counter, time_ns
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -147,21 +147,23 @@ class Observer(Protocol):
         """The request has been answered."""
 
 
-Work = Coroutine[Any, Any, Any]
-Do = Callable[[Invocation, Work], Work]
+Made = TypeVar("Made")
+Work = Callable[[Invocation], Awaitable[Made]]
 
 
-def observed_work(observers: Sequence[Observer], do: Do) -> Do:
+def observed_work(observers: Sequence[Observer], work: Work[Made]) -> Work[Made]:
     """What does the work of an invocation, its answer and its time limit included, seen by all."""
+    if not observers:
+        return work
 
-    async def watched(invocation: Invocation, work: Work) -> Any:
+    async def watched(invocation: Invocation) -> Made:
         observation = invocation.request[OBSERVATION]
         call = Call(invocation)
         observation.calls.append(call)
         for observer in observers:
             observer.began(observation, call)
         try:
-            done = await do(invocation, work)
+            done = await work(invocation)
         except BaseException as error:
             call.error = error
             call.outcome = _outcome(error, getattr(error, "status", None))

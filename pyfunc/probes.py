@@ -51,12 +51,11 @@ class Probes:
         """Answer GET and HEAD on the health paths; everything else goes on to the function."""
         probes = self._probes
 
-        @web.middleware
-        async def probe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        def probe(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+            if request.method not in ("GET", "HEAD"):
+                return handler(request)
             ask = probes.get(request.rel_url.raw_path)
-            if ask is None or request.method not in ("GET", "HEAD"):
-                return await handler(request)
-            return self._answer(await ask())
+            return handler(request) if ask is None else self._answered(ask)
 
         return probe
 
@@ -72,7 +71,8 @@ class Probes:
             return "all places are taken"
         return await _fault(self._hooks.is_ready)
 
-    def _answer(self, fault: str | None) -> web.Response:
+    async def _answered(self, ask: Probe) -> web.Response:
+        fault = await ask()
         document: dict[str, Any] = {"phase": self._lifecycle.phase}
         if fault is not None:
             document["reason"] = fault

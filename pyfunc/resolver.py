@@ -315,6 +315,8 @@ def _or_default(parameter: inspect.Parameter, source: Source) -> Read:
 
 
 def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
+    if parameter.default is _EMPTY and any(annotation is known for known in source.accepts):
+        return source.read
     convert = from_payload(parameter.name, annotation, _default(parameter))
     if convert is None:
         return None

@@ -209,6 +209,7 @@ SOURCES: tuple[Source, ...] = (
         Needs.BODY,
         "the body, bytes",
         Conversion.PAYLOAD,
+        accepts=(bytes,),
     ),
     Source(
         "headers",

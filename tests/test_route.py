@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler, Middleware
 
-from pyfunc.route import AnyPath
+from pyfunc.connection import Runner
+from pyfunc.route import AnyPath, straight
 
 
 async def _tell(request: web.Request) -> web.Response:
@@ -103,6 +104,60 @@ async def test_an_app_serves_below_a_path_of_another(aiohttp_client: Any) -> Non
 
     assert [await response.text() for response in below] == ["GET /functions/greet/a/b"] * 2
     assert above.status == 404
+
+
+async def _answers(app: web.Application, *paths: str) -> list[str]:
+    """What the paths answer, from a server of ours."""
+    runner = Runner(
+        app, access_log=None, read_timeout=5, keepalive_timeout=5, max_head=8190, max_headers=100
+    )
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    try:
+        async with ClientSession(f"http://{host}:{port}") as session:
+            return [await (await session.get(path)).text() for path in paths]
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_server_of_ours_asks_for_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web.UrlDispatcher, "resolve", None)
+
+    assert await _answers(_app(), "/", "/a/b") == ["GET /", "GET /a/b"]
+
+
+async def test_without_a_search_the_request_knows_its_app_and_signals_are_sent() -> None:
+    async def tell(request: web.Request) -> web.Response:
+        apps = [app is outer for app in request.match_info.apps]
+        return web.Response(text=f"{apps} {request.app is outer} {request.match_info.route.method}")
+
+    async def sign(_: web.Request, response: web.StreamResponse) -> None:
+        signed.append(response.status)
+
+    signed: list[int] = []
+    outer = _app(tell)
+    outer.on_response_prepare.append(sign)
+
+    assert await _answers(outer, "/", "/a") == ["[True] True *"] * 2
+    assert signed == [200, 200]
+
+
+async def test_other_middlewares_and_routes_are_searched_for() -> None:
+    calls: list[str] = []
+    wrapped = _app()
+    wrapped.middlewares.append(web.middleware(_calls("theirs", calls)))
+    beside = _app()
+    beside.router.add_get("/own", _own)
+
+    assert await _answers(wrapped, "/") == ["GET /"]
+    assert calls == ["theirs", "theirs again"]
+    assert await _answers(beside, "/own", "/") == ["own", "GET /"]
+    assert straight(web.Application()) is None
+
+
+async def _own(_: web.Request) -> web.Response:
+    return web.Response(text="own")
 
 
 def test_a_route_table_can_be_shown() -> None:
