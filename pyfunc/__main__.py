@@ -1,7 +1,7 @@
 """The command line: argv to `Settings`, one command called, errors to exit codes.
 
 Exit codes: 0 done, 1 `check` found faults or `invoke` failed, 2 a wrong option, 3 the function
-cannot be served.
+cannot be served, 4 a hook failed at start, 5 worker processes end as soon as they start.
 """
 
 import sys
@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve one plain Python function over HTTP and CloudEvents.",
         epilog="Each option has an environment variable of the same meaning; the option wins."
         " Exit codes: 0 done, 1 check found faults or invoke failed, 2 a wrong option,"
-        " 3 the function cannot be served.",
+        " 3 the function cannot be served, 4 a hook failed at start,"
+        " 5 worker processes end as soon as they start.",
     )
     parser.add_argument("--version", action="version", version=f"pyfunc {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

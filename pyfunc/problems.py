@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +14,10 @@ __all__ = ["problem"]
 
 def problem(error: RequestError) -> web.Response:
     """An error as a problem document (RFC 9457)."""
+    phrase = _phrase(error.status)
     document: dict[str, Any] = {
         "type": "about:blank",
-        "title": _phrase(error.status),
+        "title": phrase,
         "status": error.status,
         "detail": error.detail.encode(errors="replace").decode(),
     }
@@ -23,13 +25,18 @@ def problem(error: RequestError) -> web.Response:
         document[error.errors_member] = list(error.errors)
     return web.Response(
         status=error.status,
+        reason=phrase,
         body=msgspec.json.encode(document),
         headers={**error.headers, "Content-Type": "application/problem+json"},
     )
 
 
+# As RFC 9110 has them; Python before 3.13 has the older names.
+_PHRASES: Mapping[int, str] = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
 def _phrase(status: int) -> str:
     try:
-        return HTTPStatus(status).phrase
+        return _PHRASES.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return "Error"

@@ -559,7 +559,7 @@ async def test_data_that_does_not_fit_is_422(serve: Serve, word: str) -> None:
     assert (bad.status, bad.content_type) == (422, "application/problem+json")
     assert await bad.json() == {
         "type": "about:blank",
-        "title": "Unprocessable Entity",
+        "title": "Unprocessable Content",
         "status": 422,
         "detail": "data does not fit: $.items[0].qty: expected int, got str",
         "errors": ["$.items[0].qty: expected int, got str"],
