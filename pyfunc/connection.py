@@ -151,7 +151,9 @@ class Connection(web.RequestHandler):
 
     @property
     def _waits(self) -> bool:
-        return self._waiter is not None and not self._waiter.done() and not self._force_close
+        # Before its first request it waits also where the handler's task has not run yet.
+        waits = self._waiter is not None and not self._waiter.done()
+        return (waits or self._request_count == 0) and not self._force_close
 
     def _end_with_current(self) -> None:
         if (request := self._current_request) is not None:

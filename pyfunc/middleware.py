@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.typedefs import Middleware
 
 from pyfunc.body import read_body
@@ -17,6 +18,7 @@ from pyfunc.errors import (
     MethodError,
     ReplyError,
     RequestError,
+    UnsupportedFormatError,
 )
 from pyfunc.events import ContentMode, Event, content_mode, decode
 from pyfunc.flaskbridge import flask_error_types
@@ -124,6 +126,8 @@ async def events_middleware(request: web.Request, handler: Handler) -> web.Strea
         if request.method == "OPTIONS":  # Knative's senders may probe with it (data plane)
             return web.Response(status=204, headers={"Allow": ALLOWED})
         raise MethodError(_SEND_ONE, headers={"Allow": "POST"})
+    if CONTENT_ENCODING in request.headers:
+        _refuse_encoding(request.headers[CONTENT_ENCODING])
     mode = content_mode(request.headers)
     if mode is None:
         raise EventRequiredError(_SEND_ONE)
@@ -131,3 +135,15 @@ async def events_middleware(request: web.Request, handler: Handler) -> web.Strea
     events = decode(mode, request.headers.items(), body)
     request[DELIVERY] = Delivery(events, body, mode is ContentMode.BATCHED)
     return await handler(request)
+
+
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})  # aiohttp undoes these
+
+
+def _refuse_encoding(encoding: str) -> None:
+    """What nobody has decoded is no data (RFC 9110, section 15.5.16)."""
+    if encoding.strip().lower() not in _ENCODINGS:
+        raise UnsupportedFormatError(
+            "the Content-Encoding is not known here: expected gzip or deflate",
+            headers={"Accept-Encoding": "gzip, deflate"},
+        )

@@ -190,7 +190,7 @@ CHARACTERS = st.characters(
     exclude_categories=["Cs", "Cc", "Cn"],
     exclude_characters=[chr(c) for c in (*range(0xFDD0, 0xFDF0), 0xFFFE, 0xFFFF)],
 )
-TEXT = st.text(CHARACTERS, min_size=1, max_size=20)
+TEXT = st.text(CHARACTERS, min_size=1, max_size=20) | st.sampled_from(["%41", "%", '"q"', "\\"])
 NAMES = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
 TIMES = st.datetimes(
     min_value=datetime(1000, 1, 1),
