@@ -82,6 +82,12 @@ def _invoke(arguments: Arguments) -> int:
     return run(arguments.settings, arguments.say, Wanted(**given))
 
 
+def _new(arguments: Arguments) -> int:
+    from pyfunc.new import run
+
+    return run(arguments.say, **arguments.flags)
+
+
 def _start(arguments: Arguments) -> int:
     from pyfunc.certificates import import_aiohttp
 
@@ -161,5 +167,21 @@ COMMANDS: tuple[Command, ...] = (
         _invoke,
         ("function", "limits", "events", "logs"),
         _INVOKE_FLAGS,
+    ),
+    Command(
+        "new",
+        "make a directory with a function, its test and what it takes to deploy it",
+        "python -m pyfunc new my-function\npython -m pyfunc new my-function --template typed",
+        _new,
+        (),
+        (
+            _flag("name", metavar="NAME", help="the directory, and the name of the function"),
+            _flag(
+                "--template",
+                choices=("http", "event", "typed", "batch", "stream"),
+                default="http",
+                help="what kind of function (default: http)",
+            ),
+        ),
     ),
 )
