@@ -34,6 +34,8 @@ class Answer:
     body: bytes
     seconds: float
     """How long it took, from the request's first byte to the answer's last."""
+    of_batch: bool
+    """Whether it answers a batch."""
 
     @property
     def text(self) -> str:
@@ -63,7 +65,7 @@ class Answer:
     @property
     def outcome(self) -> Outcome:
         """What a Knative broker would do with it."""
-        return outcome(self.status, self.headers, self.body)
+        return outcome(self.status, self.headers, self.body, self.of_batch)
 
 
 async def ask(app: web.Application, outgoing: Outgoing) -> Answer:
@@ -110,7 +112,8 @@ async def _sent(
         body = await response.read()
         seconds = time.perf_counter() - start
         received: CIMultiDictProxy[str] = response.headers
-        return Answer(response.status, response.reason or "", received, body, seconds)
+        reason, of_batch = response.reason or "", outgoing.is_batch
+        return Answer(response.status, reason, received, body, seconds, of_batch)
 
 
 def target(url: str, outgoing: Outgoing) -> URL:

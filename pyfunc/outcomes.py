@@ -40,6 +40,8 @@ class Outcome:
     """What in the answer decided it."""
     retry_after: float | None = None
     """Seconds that the answer asks to wait before the event is repeated, if it says so."""
+    of_batch: bool = False
+    """Whether a batch was answered, which brokers never send."""
 
     @property
     def ok(self) -> bool:
@@ -49,7 +51,13 @@ class Outcome:
     @property
     def sentence(self) -> str:
         """The verdict for people."""
-        return f"A Knative broker would {_WORDS[self.action]}{self._when()}: {self.reason}."
+        return f"{self._sender} would {_WORDS[self.action]}{self._when()}: {self.reason}."
+
+    @property
+    def _sender(self) -> str:
+        if self.of_batch:
+            return "A sender of batches, which no Knative broker is,"
+        return "A Knative broker"
 
     def _when(self) -> str:
         if self.action is not Action.RETRY:
@@ -94,36 +102,42 @@ _NEITHER = (Action.RETRY, "{status} is unknown")
 _HEEDED = (429, 503)
 
 
-def outcome(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+def outcome(
+    status: int, headers: Mapping[str, str], body: bytes, of_batch: bool = False
+) -> Outcome:
     """What a Knative broker does with the event that was answered so.
 
     Args:
         status: The HTTP status of the answer.
         headers: Its headers, a case-insensitive mapping.
         body: Its whole body.
+        of_batch: Whether a batch of events was answered.
     """
     if 200 <= status < 300:
-        return _accepted(status, headers, body)
+        return Outcome(*_accepted(status, headers, body, of_batch), of_batch=of_batch)
     action, reason = _STATUSES.get(status) or _HUNDREDS.get(status // 100, _NEITHER)
     wait = _retry_after(headers) if status in _HEEDED else None
-    return Outcome(action, reason.format(status=status), wait)
+    return Outcome(action, reason.format(status=status), wait, of_batch)
 
 
-def _accepted(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+def _accepted(
+    status: int, headers: Mapping[str, str], body: bytes, of_batch: bool
+) -> tuple[Action, str]:
     try:
         mode = content_mode(headers)
         events = reply_events(headers, body)
     except PyFuncError as error:
-        return Outcome(Action.RETRY, f"the reply is no valid event ({error})")
-    if mode is ContentMode.BATCHED:
-        return Outcome(Action.RETRY, "the reply is a batch, and a broker takes one event at most")
-    if not events and body:
-        return Outcome(Action.RETRY, f"{status} with a body that is no event is a failed delivery")
+        return Action.RETRY, f"the reply is no valid event ({error})"
+    if mode is ContentMode.BATCHED and not of_batch:
+        return Action.RETRY, "the reply is a batch, and a broker takes one event at most"
+    if not events and body and mode is not ContentMode.BATCHED:
+        return Action.RETRY, f"{status} with a body that is no event is a failed delivery"
     if not events:
-        return Outcome(Action.ACKNOWLEDGE, f"{status} and no body")
+        return Action.ACKNOWLEDGE, f"{status} and no event"
     if status == 202:
-        return Outcome(Action.ACKNOWLEDGE, "202 is no reply, so the event in the answer is dropped")
-    return Outcome(Action.FORWARD, f"{status} with an event of type {events[0].type}")
+        return Action.ACKNOWLEDGE, "202 is no reply, so the event in the answer is dropped"
+    types = ", ".join(dict.fromkeys(event.type for event in events))
+    return Action.FORWARD, f"{status} with an event of type {types}"
 
 
 def reply_events(headers: Mapping[str, str], body: bytes) -> Sequence[Event]:

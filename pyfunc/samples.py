@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from pyfunc.events import ContentMode, Event, Message, encode, encode_batch
+from pyfunc.events import BATCH_TYPE, ContentMode, Event, Message, encode, encode_batch
 from pyfunc.payload import JSON_TYPE, dump_json
 from pyfunc.resolver import Plan
 
@@ -49,6 +49,11 @@ class Outgoing:
     def header(self, name: str) -> str | None:
         """The first header of that name, whatever its case."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it carries events as a batch."""
+        return (self.header("Content-Type") or "").lower().startswith(BATCH_TYPE)
 
     @property
     def is_event(self) -> bool:

@@ -68,6 +68,14 @@ def test_batch_is_a_failed_delivery() -> None:
     assert judged(200, dict(message.headers), message.body) is Action.RETRY
 
 
+@pytest.mark.parametrize(("events", "action"), [([EVENT, EVENT], "forward"), ([], "acknowledge")])
+def test_batch_that_answers_a_batch_is_taken(events: list[Event], action: str) -> None:
+    message = encode_batch(events)
+    verdict = outcome(200, CIMultiDict(message.headers), message.body, of_batch=True)
+    assert verdict.action == action
+    assert verdict.sentence.startswith("A sender of batches, which no Knative broker is, would ")
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
