@@ -47,7 +47,7 @@ _STRINGS = frozenset(
     | {"datacontentencoding"}
 )
 _names_are_good = re.compile(r"[a-z0-9]+", re.ASCII).fullmatch
-_NAMEABLE = re.compile(r"[\w-]{1,40}", re.ASCII).fullmatch
+_NAMEABLE = re.compile(r"[\w.-]{1,40}", re.ASCII).fullmatch
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
     r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",

@@ -93,6 +93,8 @@ def _http_object(result: Any, request: web.Request) -> web.StreamResponse | Stre
     event = sdk_event(result)
     if event is not None:
         return _response(encode(event, ContentMode.BINARY))
+    if (message := http_message(result)) is not None:
+        return web.Response(body=message[1], headers=message[0])
     return _json(result)
 
 
