@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
+from random import getrandbits
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
@@ -30,6 +31,7 @@ __all__ = [
     "header_value",
     "invalid",
     "is_bare",
+    "new_id",
     "now",
     "parse_time",
     "tell",
@@ -219,6 +221,15 @@ class Checked(NamedTuple):
     attributes: dict[str, Any]
     is_plain: bool
     """Whether every value can be a header without percent-encoding, and is of a usual length."""
+
+
+def new_id() -> str:
+    """A new `id`: a random UUID (RFC 9562, version 4).
+
+    It is a name and no secret, hence the fast generator, which Python seeds anew in a fork.
+    """
+    digits = f"{getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def now() -> str:

@@ -40,26 +40,22 @@ class TraceContext:
         state: The `tracestate` of vendors, empty for none.
     """
 
-    __slots__ = ("flags", "span_id", "state", "trace_id")
+    __slots__ = ("flags", "headers", "span_id", "state", "trace_id")
 
     def __init__(self, trace_id: str, span_id: str, flags: str, state: str = "") -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.flags = flags
         self.state = state
+        self.headers: Mapping[str, str] = {"traceparent": f"00-{trace_id}-{span_id}-{flags}"}
+        """The headers that carry it on."""
+        if state:
+            self.headers = {**self.headers, "tracestate": state}
 
     @property
     def traceparent(self) -> str:
         """The value of the header `traceparent`."""
-        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers that carry it on."""
-        headers = {"traceparent": self.traceparent}
-        if self.state:
-            headers["tracestate"] = self.state
-        return headers
+        return self.headers["traceparent"]
 
     def extend(self, attributes: dict[str, Any]) -> None:
         """Give the attributes of a new event the Distributed Tracing extension.

@@ -10,10 +10,11 @@ import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
-from uuid import uuid4
 
 import msgspec
+from multidict import istr
 
 from pyfunc.attributes import (
     Checked,
@@ -26,6 +27,7 @@ from pyfunc.attributes import (
     header_value,
     invalid,
     is_bare,
+    new_id,
     now,
     parse_time,
     tell,
@@ -61,7 +63,7 @@ __all__ = [
 STRUCTURED_TYPE = "application/cloudevents+json"
 BATCH_TYPE = "application/cloudevents-batch+json"
 
-_PREFIXES = frozenset({"ce-", "Ce-", "CE-", "cE-"})
+_BYTES = (bytes, bytearray, memoryview)
 
 
 class ContentMode(Enum):
@@ -110,7 +112,7 @@ class Event:
     _data: Any
 
     def __init__(self, attributes: Mapping[str, Any], data: Any = None) -> None:
-        named = {"specversion": "1.0", "id": str(uuid4()), **attributes}
+        named = {"specversion": "1.0", "id": new_id(), **attributes}
         try:
             complete = canonical(named, filled_in=("source", "type")).attributes
         except ReplyError as error:
@@ -418,17 +420,31 @@ def _refuse_json(body: bytes, expected: str) -> NoReturn:
     raise MalformedBodyError(f"the body is not an event in JSON format: expected {expected}")
 
 
+@lru_cache(maxsize=1024)  # names of headers; there are few
+def _attribute_of(header: str) -> str | None:
+    """The name of the attribute that a header carries, `_CONTENT_TYPE`, or `None`."""
+    name = header.lower()
+    if name == "content-type":
+        return _CONTENT_TYPE
+    return name[3:] if name.startswith("ce-") else None
+
+
+_CONTENT_TYPE = "Content-Type"  # no attribute has capitals
+
+
 def _from_binary(headers: Iterable[tuple[str, str]], body: bytes, faults: Faults) -> Event | None:
     attributes: dict[str, Any] = {}
     content_type = None
     for header, value in headers:
-        if header[:3] in _PREFIXES:
-            name = header[3:].lower()
-            if name in attributes:
-                faults[name] = "expected one header, found several"
-            attributes[name] = value
-        elif len(header) == 12 and header.lower() == "content-type":
+        name = _attribute_of(header)
+        if name is None:
+            continue
+        if name == _CONTENT_TYPE:
             content_type = value or content_type
+        elif name in attributes:
+            faults[name] = "expected one header, found several"
+        else:
+            attributes[name] = value
     if not are_bare(attributes.values()):
         for name, value in attributes.items():
             if name not in faults and not is_bare(value):
@@ -591,7 +607,7 @@ def _to_binary(checked: Checked, event: Event) -> Message:
     attributes, is_plain = checked
     body, content_type = _octets(attributes, event)
     headers = [
-        ("ce-" + name, value if is_plain and type(value) is str else header_text(value))
+        (_header_of(name), value if is_plain and type(value) is str else header_text(value))
         for name, value in attributes.items()
         if name != "datacontenttype"
     ]
@@ -600,13 +616,18 @@ def _to_binary(checked: Checked, event: Event) -> Message:
     return Message(headers, body)
 
 
+@lru_cache(maxsize=1024)  # names of attributes; there are few
+def _header_of(name: str) -> str:
+    return istr("ce-" + name)  # with its case-insensitive form at hand
+
+
 def _octets(attributes: dict[str, Any], event: Event) -> tuple[bytes, str | None]:
     """The data as a body, with the content type that it is sent under."""
     data = event.data
     content_type = attributes.get("datacontenttype")
     if data is None:
         return (b"null" if event.has_data else b""), content_type
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, _BYTES):
         if attributes["specversion"] == "0.3":
             attributes.pop("datacontentencoding", None)  # that of the octets, not of the body
         return bytes(data), content_type
@@ -631,7 +652,7 @@ def _document(attributes: dict[str, Any], event: Event) -> dict[str, Any]:
     kind = media_type(attributes.get("datacontenttype")).kind
     if data is None:
         return {**attributes, "data": None} if event.has_data else attributes
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, _BYTES):
         return _with_octets(attributes, bytes(data), kind)
     text = dump_json(data)
     if isinstance(data, str):

@@ -160,11 +160,11 @@ class Invoker:
 
     def _extend_trace(self, replies: list[Event], invocation: Invocation) -> None:
         """Carry the trace on; an event that is passed on as it came, without one, stays so."""
+        came = [event.original["id"] for event in invocation.events]
         came_without = TRACEPARENT not in invocation.request.headers
         for reply in replies:
-            if came_without and any(reply["id"] == e.original["id"] for e in invocation.events):
-                continue
-            invocation.trace.extend(reply.attributes)
+            if not (came_without and reply["id"] in came):
+                invocation.trace.extend(reply.attributes)
 
     async def _invoke(self, invocation: Invocation) -> Any:
         """Call the function once and give what it returned."""

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from pyfunc import sdk
-from pyfunc.attributes import now
+from pyfunc.attributes import new_id, now
 from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
 from pyfunc.events import (
     ContentMode,
@@ -273,10 +272,11 @@ class EventReplies:
         """
         if result is None:
             return _NONE
-        if isinstance(result, web.StreamResponse):
-            return result
-        if isinstance(result, flask_answer_types()):
-            return _whole(result, request)
+        if type(result) is not tuple:  # which most results are
+            if isinstance(result, web.StreamResponse):
+                return result
+            if isinstance(result, flask_answer_types()):
+                return _whole(result, request)
         replies = _made(result)
         for event in replies.events:
             self._complete(event, received)
@@ -301,8 +301,9 @@ class EventReplies:
     def _complete(self, event: Event, received: Sequence[Event]) -> None:
         """Fill in what a reply must have (CloudEvents 1.0, "Required Attributes")."""
         attributes = event.attributes
-        source = attributes.get("source") or self.source
-        asked = _asked(received, attributes.get("id"), source)
+        given = attributes.get
+        source = given("source") or self.source
+        asked = _asked(received, given("id"), source)
         is_same = asked is not None and not _is_changed(event, asked)
         if asked is None:
             asked = received[0]
@@ -312,16 +313,17 @@ class EventReplies:
         if event.data is None and asked.has_data and asked.data is None:
             event.has_data = True  # an explicit null stays one
         attributes["source"] = source
-        if attributes.get("id") is None:
-            attributes["id"] = str(uuid4())
-        if attributes.get("type") is None:
-            attributes["type"] = self.type or f"{asked.original['type']}.reply"
-        if attributes.get("specversion") is None:
+        if given("id") is None:
+            attributes["id"] = new_id()
+        asked_type = asked.original["type"]
+        if given("type") is None:
+            attributes["type"] = self.type or f"{asked_type}.reply"
+        if given("specversion") is None:
             attributes["specversion"] = "1.0"
-        if attributes.get("time") is None and not is_same:
+        if given("time") is None and not is_same:
             attributes["time"] = now()
-        if attributes["type"] == asked.original["type"]:
-            self._warn_of_loop(attributes["type"])
+        if attributes["type"] == asked_type:
+            self._warn_of_loop(asked_type)
 
     def _warn_of_loop(self, type: str) -> None:
         if type not in self._warned and len(self._warned) < _WARNINGS:
@@ -401,10 +403,14 @@ def _single(result: Any) -> list[Event] | None:
         return [result]
     if (message := http_message(result)) is not None:
         return _decoded(*message)
-    if type(result) is tuple and len(result) == 2 and isinstance(result[0], Mapping):
+    if type(result) is tuple and len(result) == 2 and _is_mapping(result[0]):
         return [Event.unchecked(dict(result[0]), result[1])]
     event = sdk_event(result)
     return None if event is None else [event]
+
+
+def _is_mapping(value: Any) -> bool:
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def sdk_event(result: Any) -> Event | None:

@@ -133,7 +133,9 @@ def is_http_message(headers: object) -> bool:
     An event's own attributes never look so: their names have no hyphen (CloudEvents 1.0,
     "Naming Conventions").
     """
-    if not isinstance(headers, Mapping):
+    if type(headers) is not dict and not isinstance(headers, Mapping):
+        return False
+    if "-" not in "".join(map(str, headers)):
         return False
     return any("-" in str(name) and _is_header(str(name), headers[name]) for name in headers)
 
