@@ -83,10 +83,10 @@ def _add_command(commands: Any, command: Command) -> None:
     sub.set_defaults(command=command)
     for flag in command.flags:
         sub.add_argument(*flag.names, help=flag.help, **flag.more)
-    groups = {name: sub.add_argument_group(name) for name in command.groups}
-    for option in OPTIONS:
-        if option.group in groups:
-            _add_option(groups[option.group], option)
+    matter = [o for o in OPTIONS if o.group in command.groups or o.name in command.options]
+    groups = {o.group: sub.add_argument_group(o.group) for o in reversed(matter)}
+    for option in matter:
+        _add_option(groups[option.group], option)
 
 
 def _add_option(group: Any, option: Option) -> None:

@@ -47,6 +47,7 @@ class Command:
         example: Commands to copy, one a line.
         run: Does it; returns the exit code.
         groups: The groups of options that matter to it.
+        options: Options of other groups that matter to it.
         flags: What it takes besides.
     """
 
@@ -55,6 +56,7 @@ class Command:
     example: str
     run: Callable[[Arguments], int]
     groups: tuple[str, ...] = EVERY_GROUP
+    options: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
 
 
@@ -73,6 +75,12 @@ def _check(arguments: Arguments) -> int:
     from pyfunc.check import run
 
     return run(arguments.settings, arguments.say, **arguments.flags)
+
+
+def _dev(arguments: Arguments) -> int:
+    from pyfunc.dev import run
+
+    return run(arguments.settings, arguments.options)
 
 
 def _invoke(arguments: Arguments) -> int:
@@ -166,7 +174,15 @@ COMMANDS: tuple[Command, ...] = (
         "python -m pyfunc invoke --url http://localhost:8080 --json | jq .outcome",
         _invoke,
         ("function", "limits", "events", "logs"),
-        _INVOKE_FLAGS,
+        flags=_INVOKE_FLAGS,
+    ),
+    Command(
+        "dev",
+        "serve the function on localhost, anew whenever a file is saved",
+        "python -m pyfunc dev\npython -m pyfunc dev --port 9000",
+        _dev,
+        ("function", "limits", "events", "logs"),
+        options=("port", "host"),
     ),
     Command(
         "new",
@@ -174,7 +190,7 @@ COMMANDS: tuple[Command, ...] = (
         "python -m pyfunc new my-function\npython -m pyfunc new my-function --template typed",
         _new,
         (),
-        (
+        flags=(
             _flag("name", metavar="NAME", help="the directory, and the name of the function"),
             _flag(
                 "--template",

@@ -13,7 +13,15 @@ from typing import Any
 
 from pyfunc.errors import SettingsError
 
-__all__ = ["LIVENESS_PATHS", "OPTIONS", "READINESS_PATHS", "Address", "Option", "Settings"]
+__all__ = [
+    "LIVENESS_PATHS",
+    "OPTIONS",
+    "READINESS_PATHS",
+    "Address",
+    "Option",
+    "Settings",
+    "export",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -605,3 +613,14 @@ def _chosen(flags: Mapping[str, str], environ: Mapping[str, str]) -> list[tuple[
 def _overridden(option: Option, flags: Mapping[str, str]) -> bool:
     """`--port` or `--host` on the command line win over LISTEN_ADDRESS in the environment."""
     return option.name == "listen_address" and ("port" in flags or "host" in flags)
+
+
+def export(flags: Mapping[str, str]) -> None:
+    """Hand options on to the processes that this one starts: into its environment.
+
+    Args:
+        flags: Field names to texts, as the command line has them.
+    """
+    os.environ.update(
+        {option.variable: flags[option.name] for option in OPTIONS if option.name in flags}
+    )
