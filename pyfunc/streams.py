@@ -8,7 +8,7 @@ error; one in mid-stream closes the connection, so that nobody takes the part fo
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import copy_context
 from functools import partial
@@ -210,16 +210,13 @@ class _InThreads:
         self._is_stepping = self._is_closed = False
 
     async def next(self) -> Any:
-        return await self._in_thread(self._step)
+        return await self._threads.run(partial(self._context.run, self._step))
 
     async def close(self) -> None:
         if getattr(self._chunks, "gi_frame", self) is None:
             return  # a generator that has come to its end
         # The function's own clean-up is not lost when the request is cancelled meanwhile.
-        await asyncio.shield(self._in_thread(self._end))
-
-    def _in_thread(self, call: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
-        return self._threads.run(partial(self._context.run, call))
+        await asyncio.shield(self._threads.run(self._end))
 
     def _step(self) -> Any:
         with self._lock:
@@ -239,8 +236,8 @@ class _InThreads:
         with self._lock:
             self._is_closed = True
             is_stepping = self._is_stepping
-        if not is_stepping:
-            self._close()
+        if not is_stepping:  # else the context is in use, too
+            self._context.run(self._close)
 
     def _close(self) -> None:
         if (close := getattr(self._chunks, "close", None)) is not None:

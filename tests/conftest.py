@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
 
 from pyfunc.app import create_app
@@ -73,9 +73,17 @@ def serve(aiohttp_client: AiohttpClient, load_source: Load) -> Serve:
         if isinstance(function, str):
             function = load_source(function)
         loaded = function if isinstance(function, Loaded) else loaded_from(function)
-        return await aiohttp_client(create_app(Settings(**settings), loaded))
+        server = _Server(create_app(Settings(**settings), loaded))
+        return cast(Client, await aiohttp_client(server))
 
     return serve_it
+
+
+class _Server(TestServer):
+    """Cancels no handler when its client leaves: as `start` serves, and aiohttp itself."""
+
+    async def _make_runner(self, **options: Any) -> web.AppRunner:
+        return web.AppRunner(self.app, **{**options, "handler_cancellation": False})
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:

@@ -585,6 +585,22 @@ async def test_body_that_does_not_fit_is_422(serve: Serve, word: str) -> None:
     assert (malformed.status, (await malformed.json())["title"]) == (400, "Bad Request")
 
 
+async def test_constraints_of_an_annotation_hold(serve: Serve) -> None:
+    source = """
+        from typing import Annotated
+        import msgspec
+
+        def main(body: Annotated[list[Annotated[int, msgspec.Meta(gt=0)]], "above zero"]):
+            return sum(body)
+    """
+    client = await serve(source)
+
+    assert await (await client.post("/", json=[1, 2])).json() == 3
+    assert (await (await client.post("/", json=[1, 0])).json())["errors"] == [
+        "$[1]: expected int >= 1"
+    ]
+
+
 async def test_structured_data_is_converted_too(serve: Serve) -> None:
     client = await serve(SERVED.format(word="def", name="data", default="", more=""))
     event = {"id": "1", "source": "/", "type": "t", "specversion": "1.0", "data": ITEMS}

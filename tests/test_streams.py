@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import Serve
+from pyfunc.app import LIFECYCLE
+from tests.conftest import Client, Serve
 
 LATE = 20  # seconds after which a test has failed
 
@@ -70,6 +71,13 @@ def _raise(error: BaseException) -> Any:
 
 
 both = pytest.mark.parametrize("stream", [sync_stream, async_stream], ids=["sync", "async"])
+
+
+async def in_flight(client: Client, number: int) -> None:
+    """Wait until so many invocations are in flight."""
+    async with asyncio.timeout(LATE):
+        while client.app[LIFECYCLE].in_flight != number:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
 
 
 @both
@@ -194,9 +202,11 @@ async def test_client_that_goes_away_closes_the_generator(
     await response.content.readexactly(4)
     response.close()
     if stream is sync_stream:
+        await in_flight(client, 0)  # the thread still waits in the function
         gates.thread_go.set()
     await asyncio.wait_for(gates.closed.wait(), LATE)
 
+    assert gates.asked == (2 if stream is sync_stream else 1)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
