@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
-from random import getrandbits
+from os import urandom
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
@@ -224,11 +224,11 @@ class Checked(NamedTuple):
 
 
 def new_id() -> str:
-    """A new `id`: a random UUID (RFC 9562, version 4).
+    """A new `id`: a random UUID (RFC 9562, version 4), for a third of the time of `uuid4`.
 
-    It is a name and no secret, hence the fast generator, which Python seeds anew in a fork.
+    Not from `random`: a function that seeds that would give its events the ids of others.
     """
-    digits = f"{getrandbits(128):032x}"
+    digits = urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 

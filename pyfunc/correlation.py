@@ -1,12 +1,12 @@
 """Names that tie an invocation to what called it and to what it calls.
 
-The id of a request (`X-Request-Id`) and its place in a trace (W3C Trace Context, level 1). The ids
-made here are names and no secrets, hence the fast generator, which Python seeds anew in a fork.
+The id of a request (`X-Request-Id`) and its place in a trace (W3C Trace Context, level 1). New ids
+do not come from `random`: a function may seed that, and would then make the same ones again.
 """
 
 import re
 from collections.abc import Mapping
-from random import getrandbits
+from os import urandom
 from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy, istr
@@ -71,7 +71,7 @@ def request_id(headers: Headers) -> str:
     given = headers.get(REQUEST_ID)
     if given is not None and _REQUEST_ID(given):
         return given
-    return f"{getrandbits(128):032x}"
+    return urandom(16).hex()
 
 
 def trace_context(
@@ -93,8 +93,8 @@ def trace_context(
         found = _parsed(attributes["traceparent"], attributes.get("tracestate", ""))
         if found is not None:
             return found
-    trace_id = request_id if _MADE(request_id) else f"{getrandbits(128) or 1:032x}"
-    return TraceContext(trace_id, f"{getrandbits(64) or 1:016x}", "00")
+    trace_id = request_id if _MADE(request_id) else urandom(16).hex()
+    return TraceContext(trace_id, urandom(8).hex(), "00")
 
 
 def _parsed(parent: Any, state: Any) -> TraceContext | None:

@@ -1,12 +1,14 @@
 """The quick looks at attributes say what the close ones say."""
 
+import random
 from enum import StrEnum
 from typing import Any
+from uuid import RFC_4122, UUID
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pyfunc.attributes import are_bare, canonical, check_value, header_value, is_bare
+from pyfunc.attributes import are_bare, canonical, check_value, header_value, is_bare, new_id
 from pyfunc.errors import ReplyError
 
 
@@ -29,6 +31,18 @@ def test_values_are_bare_when_each_of_them_is(values: list[Any]) -> None:
 def test_long_values_are_not_bare_together() -> None:
     assert are_bare(["a" * 2048, "b" * 2048])
     assert not are_bare(["a" * 2048, "b" * 2049])
+
+
+def test_new_ids_are_random_uuids_whatever_is_seeded() -> None:
+    made = set()
+    for _ in range(100):
+        random.seed(1)
+        made.add(new_id())
+
+    assert len(made) == 100
+    assert {UUID(id).version for id in made} == {4}
+    assert {UUID(id).variant for id in made} == {RFC_4122}
+    assert all(str(UUID(id)) == id for id in made)
 
 
 @given(TEXTS)
