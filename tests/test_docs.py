@@ -23,7 +23,9 @@ import yaml
 from PIL import Image
 
 import pyfunc
+from pyfunc import errors
 from pyfunc.__main__ import _parser
+from pyfunc.metrics import HELP
 from tests.blocks import PAGES, Block, Step, blocks, same, steps
 from tests.conftest import Client, Serve
 from tests.serving import ROOT, environment
@@ -269,7 +271,7 @@ def test_site_builds_without_warnings(tmp_path: Path) -> None:
 
 
 def test_every_example_is_in_the_documentation() -> None:
-    text = (ROOT / "docs/examples.md").read_text()
+    text = _page("examples")
     for path in (ROOT / "examples").glob("*/README.md"):
         assert f"<!-- include ../{path.relative_to(ROOT)} -->" in text
 
@@ -279,7 +281,7 @@ def test_every_example_is_in_the_documentation() -> None:
 
 def test_every_log_line_is_explained() -> None:
     """Each message of the logger `pyfunc` has a row, and each row a message."""
-    page = (ROOT / "docs/log-lines.md").read_text()
+    page = _page("log-lines")
     rows = re.findall(r"^\| `(.+?)` \| (\w+) \|", page, re.M)
     lines = {line for path in PACKAGE.glob("*.py") for line in _log_lines(path.read_text())}
     lines -= {("%s", "critical")}  # an error in full, which says itself what to do
@@ -313,3 +315,19 @@ def _is_of(line: tuple[str, str], row: tuple[str, str]) -> bool:
     message = re.escape(line[0].replace("`", ""))
     pattern = re.sub(r"%[srdg]", " ?[A-Z]+", message)
     return line[1] == row[1] and re.fullmatch(pattern, row[0]) is not None
+
+
+def test_every_metric_is_explained() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (?:counter|gauge|histogram)", _page("metrics"), re.M)
+    assert sorted(rows) == sorted(HELP)
+
+
+def test_every_outcome_is_explained() -> None:
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    raised = {kind.outcome for kind in classes if issubclass(kind, errors.RequestError)}
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", _page("metrics"), re.M)
+    assert set(rows) == {*raised, "success", "cancelled"}
+
+
+def _page(name: str) -> str:
+    return (ROOT / f"docs/{name}.md").read_text()
