@@ -326,7 +326,8 @@ class EventReplies:
             self._warn_of_loop(asked_type)
 
     def _warn_of_loop(self, type: str) -> None:
-        if type not in self._warned and len(self._warned) < _WARNINGS:
+        is_told = type in self._warned or len(self._warned) >= _WARNINGS
+        if not is_told and len(type) <= _USUAL_TYPE:
             self._warned.add(type)
             logger.warning(
                 "the reply has the type %r that was received: behind a broker whose trigger takes"
@@ -377,7 +378,9 @@ class EventReplies:
         return "return=minimal" not in preferences
 
 
-_WARNINGS = 100  # types; they are the senders' to choose
+# Types are the senders' to choose: how many are kept, and how long they may be.
+_WARNINGS = 100
+_USUAL_TYPE = 256
 _NOTHING_SAID: frozenset[str] = frozenset()
 
 

@@ -858,6 +858,30 @@ async def test_the_reason_reaches_the_dead_letter_and_a_secret_does_not(serve: S
     assert "Traceback" not in failed
 
 
+# --- loops ----------------------------------------------------------------------------------------
+
+
+async def test_a_reply_of_the_type_received_is_warned_of_once_for_each_type(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await serve(lambda attributes, data: (attributes, [data]))
+    for type in ("a", "b", "a", "b", "x" * 1000):
+        assert (await binary(client, type=type)).status == 200
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [text.partition("that was")[0] for text in told] == [
+        "the reply has the type 'a' ",
+        "the reply has the type 'b' ",
+    ]
+
+
+async def test_a_reply_of_another_type_is_not_warned_of(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await serve(changed_type)
+    assert (await binary(client)).status == 200
+    assert caplog.records == []
+
+
 # --- web hooks and traces -------------------------------------------------------------------------
 
 

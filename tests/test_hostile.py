@@ -411,6 +411,19 @@ def test_many_pipelined_requests_on_one_connection_are_answered(served: Served) 
     is_well(served)
 
 
+@pytest.mark.parametrize("name", ["time", "datacontenttype", "{}"])
+def test_long_values_stay_behind_in_no_cache(served: Served, name: str) -> None:
+    before = memory(served)
+    for number in range(70):
+        name_or_value = f"{number}{'x' * 900_000}"
+        members = {name.format(name_or_value): name_or_value if name != "{}" else "x"}
+        body = json.dumps({"id": "1", "source": "/s", "type": "t", "specversion": "1.0", **members})
+        ((status, _),) = send(served, structured(body.encode()))
+        assert status in (200, 400)
+    good_event(served)
+    assert memory(served) < before + 32
+
+
 def test_memory_is_back_after_all_of_it(served: Served) -> None:
     for data, _ in BODIES.values():
         send(served, data)
