@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from pyfunc.errors import SettingsError
 from pyfunc.settings import OPTIONS, Settings
 
 __all__ = ["COMMANDS", "Arguments", "Command", "Flag"]
@@ -103,7 +104,7 @@ def _start(arguments: Arguments) -> int:
 
     from pyfunc import logs
     from pyfunc.app import create_app
-    from pyfunc.server import run
+    from pyfunc.cpus import usable_cpus
 
     settings = arguments.settings
     logs.configure(
@@ -112,7 +113,23 @@ def _start(arguments: Arguments) -> int:
         debug=settings.debug,
         color=not settings.no_color,
     )
+    if (workers := settings.workers or usable_cpus()) > 1:
+        return _workers()(create_app, settings, workers)
+
+    from pyfunc.server import run
+
     return run(lambda: create_app(settings), settings)
+
+
+def _workers() -> Callable[..., int]:
+    try:
+        from pyfunc.workers import run_workers
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"several workers need {error.name}: install pyfunc-invoker with the extra `workers`,"
+            " or set --workers 1"
+        ) from None
+    return run_workers
 
 
 _MANY: Mapping[str, Any] = MappingProxyType({"action": "append"})

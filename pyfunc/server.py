@@ -13,10 +13,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import FrameType
+from dataclasses import dataclass
+from types import FrameType, MappingProxyType
 from typing import Any, cast
 
 from aiohttp import web
@@ -28,11 +29,18 @@ from pyfunc.lifecycle import Lifecycle, Phase
 from pyfunc.listeners import listen, shown
 from pyfunc.settings import Settings
 
-__all__ = ["run", "serve"]
+__all__ = ["Supervised", "run", "stoppable"]
 
 logger = logging.getLogger("pyfunc")
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# What signals mean: to stop as told by one of the first two, or `None`, to hurry.
+Meanings = Mapping[signal.Signals, signal.Signals | None]
+_SIGNALS: Meanings = MappingProxyType({n: n for n in (signal.SIGTERM, signal.SIGINT)})
+# A service manager may send SIGTERM to every process, and a terminal does so with SIGINT. The
+# supervisor passes on what it gets, so only what it sends besides makes a worker hurry.
+_WORKER_SIGNALS: Meanings = MappingProxyType(
+    {signal.SIGTERM: signal.SIGTERM, signal.SIGQUIT: signal.SIGINT, signal.SIGUSR2: None}
+)
 _DRAIN_DELAY = 2.0
 
 # What has been cancelled gets this long to say so to its client.
@@ -43,26 +51,63 @@ _SHUTDOWN = 2.0
 _LAST_WAIT = 1.0
 
 
-def run(make_app: Callable[[], web.Application], settings: Settings) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervised:
+    """What a process needs that is one of several."""
+
+    sockets: Sequence[socket.socket]
+    """Where all of them listen."""
+    is_ready: Callable[[], None]
+    """To be called when this one is ready."""
+    beat: Callable[[], None]
+    """To be called again and again while its loop turns."""
+    beat_every: float
+    """How often, in seconds; 0 for never."""
+    supervisor: int
+    """A file descriptor whose input ends when the supervisor does."""
+
+
+def run(
+    make_app: Callable[[], web.Application],
+    settings: Settings,
+    supervised: Supervised | None = None,
+) -> int:
     """Make an app and serve it, until a signal says to stop; the exit code.
 
-    A signal ends the making of the app too, from the first line of the user's module on: Python
-    itself would die of SIGTERM, and as the first process of a container, which has no default
-    action for it, not even notice.
+    The process has to end then.
 
     Args:
         make_app: Loads the function; may raise what `create_app` does.
         settings: The options.
+        supervised: Where this is one process of several.
 
     Raises:
         StartupError: The function cannot be served.
     """
-    for number in _SIGNALS:
+    numbers = _SIGNALS if supervised is None else _WORKER_SIGNALS
+
+    def serve() -> int:
+        server = _Server(make_app(), settings, supervised)
+        sockets = supervised.sockets if supervised else listen(settings.addresses)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(server.live(sockets, numbers))
+
+    return stoppable(serve, numbers)
+
+
+def stoppable(start: Callable[[], int], numbers: Iterable[signal.Signals] = _SIGNALS) -> int:
+    """What `start` returns, or 0 if a signal comes before it has taken the signals over.
+
+    So a signal can end the start of a process from the first line of the user's module on: Python
+    itself would die of SIGTERM, and as the first process of a container, which has no default
+    action for it, not even notice.
+    """
+    for number in numbers:
         signal.signal(number, _interrupt)
     try:
-        return serve(make_app(), settings)
+        return start()
     except KeyboardInterrupt as received:
-        _ignore_signals()
+        _ignore(numbers)
         logger.info("%s during start-up; stopped with exit code 0", received)
         return 0
 
@@ -71,28 +116,10 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def _ignore_signals() -> None:
+def _ignore(numbers: Iterable[signal.Signals]) -> None:
     """What comes now does not change how the process ends."""
-    for number in _SIGNALS:
+    for number in numbers:
         signal.signal(number, signal.SIG_IGN)
-
-
-def serve(
-    app: web.Application, settings: Settings, sockets: Sequence[socket.socket] | None = None
-) -> int:
-    """Serve until a signal says to stop; the exit code. The process has to end then.
-
-    Args:
-        app: What is served.
-        settings: The options.
-        sockets: Where to listen, where they are open already.
-
-    Raises:
-        ListenError: An address cannot be listened on.
-    """
-    sockets = listen(settings.addresses) if sockets is None else sockets
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_Server(app, settings).live(sockets))
 
 
 def _let_exit(code: int) -> None:
@@ -135,30 +162,36 @@ class _Unwaited(ThreadPoolExecutor):
 class _Signals:
     """The signals that were received: the first one asks to stop, the second one to hurry."""
 
-    def __init__(self) -> None:
-        self.first: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+    def __init__(self, meanings: Meanings) -> None:
+        loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[signal.Signals] = loop.create_future()
         self.second = asyncio.Event()
-        for number in _SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._receive, number)
+        self._meanings = meanings
+        for number, meant in meanings.items():
+            loop.add_signal_handler(number, self.receive, meant)
 
     def ignore(self) -> None:
         """Receive no more."""
-        for number in _SIGNALS:
+        for number in self._meanings:
             asyncio.get_running_loop().remove_signal_handler(number)
-        _ignore_signals()
+        _ignore(self._meanings)
 
-    def _receive(self, number: signal.Signals) -> None:
-        if self.first.done():
+    def receive(self, meant: signal.Signals | None) -> None:
+        """A signal came."""
+        if meant is None or (self.first.done() and None not in self._meanings.values()):
             self.second.set()
-        else:
-            self.first.set_result(number)
+        if not self.first.done():
+            self.first.set_result(meant or signal.SIGTERM)
 
 
 class _Server:
     """One app from its start to its end."""
 
-    def __init__(self, app: web.Application, settings: Settings) -> None:
+    def __init__(
+        self, app: web.Application, settings: Settings, supervised: Supervised | None
+    ) -> None:
         self.settings = settings
+        self.supervised = supervised
         self.lifecycle: Lifecycle = app[LIFECYCLE]
         self.lifecycle.opens_early = True
         self.runner = Runner(
@@ -173,9 +206,11 @@ class _Server:
             max_headers=settings.max_headers,
         )
 
-    async def live(self, sockets: Sequence[socket.socket]) -> int:
+    async def live(self, sockets: Sequence[socket.socket], meanings: Meanings) -> int:
         """The whole life; the exit code."""
-        signals = _Signals()
+        signals = _Signals(meanings)
+        if self.supervised:
+            _watch(self.supervised, signals)
         asyncio.get_running_loop().set_default_executor(_Unwaited(self.settings.threads))
         code = 0
         try:
@@ -197,7 +232,8 @@ class _Server:
         """Open the port, before `on_startup` is done: liveness is asked meanwhile."""
         for sock in sockets:
             await web.SockSite(self.runner, sock).start()
-            logger.info("listening on %s", shown(sock))
+            if not self.supervised:
+                logger.info("listening on %s", shown(sock))
 
     async def _has_started(self, signals: _Signals) -> bool:
         """Whether the process became ready before it was told to stop."""
@@ -209,6 +245,8 @@ class _Server:
         if startup.done():
             startup.result()
             logger.info("ready")
+            if self.supervised:
+                self.supervised.is_ready()
             return True
         logger.info("%s during start-up", signals.first.result().name)
         return False
@@ -265,6 +303,24 @@ class _Server:
     @property
     def _connections(self) -> Connections:
         return cast(Connections, self.runner.server)
+
+
+def _watch(supervised: Supervised, signals: _Signals) -> None:
+    """Tell the supervisor that the loop turns, and end when there is none any more."""
+    loop = asyncio.get_running_loop()
+
+    def orphaned() -> None:
+        loop.remove_reader(supervised.supervisor)
+        logger.error("the supervisor is gone")
+        signals.receive(signal.SIGTERM)
+
+    def beat() -> None:
+        supervised.beat()
+        loop.call_later(supervised.beat_every, beat)
+
+    loop.add_reader(supervised.supervisor, orphaned)
+    if supervised.beat_every:
+        beat()
 
 
 async def _within(seconds: float, work: Any) -> None:

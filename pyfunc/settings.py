@@ -355,6 +355,24 @@ class Settings:
         "cancel the invocation of an HTTP function whose client has gone away",
         group="limits",
     )
+    workers: int = _option(
+        1,
+        _count,
+        "a number from 0 up",
+        "processes that serve, each with these limits of its own; 0: one for each CPU of the quota"
+        " (needs the extra `workers` where there is more than one)",
+        group="life",
+        metavar="N",
+    )
+    worker_timeout: float = _option(
+        60.0,
+        _seconds,
+        "a number of seconds",
+        "how long the loop of one of several workers may stand still before it is replaced; 0 sets"
+        " no limit",
+        group="life",
+        metavar="SECONDS",
+    )
     startup_timeout: float = _option(
         120.0,
         _seconds,

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -49,11 +50,17 @@ class Served:
         directory: Where its module is.
         arguments: More arguments of `start`.
         env: More of the environment.
+        own_group: Make it the leader of a group of processes, for signals to all of them.
     """
 
     def __init__(
-        self, directory: Path, *arguments: str, env: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        own_group: bool = False,
     ) -> None:
+        self.own_group = own_group
         self.command = [sys.executable, "-m", "pyfunc", "start", "--port", "0", *arguments]
         self.directory = directory
         self.env = environment({"PYFUNC_DRAIN_DELAY": "0", **(env or {})})
@@ -67,6 +74,7 @@ class Served:
             env=self.env,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=self.own_group,
         )
         assert self.process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
@@ -86,6 +94,23 @@ class Served:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout=20)
+
+    def in_background(self, call: Callable[[], str]) -> "Future[str]":
+        """What a call returns, in a thread that does not hold the end of the tests."""
+        future: Future[str] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(call())
+            except Exception as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+    def close(self) -> None:
+        """Wait for the whole log, once the process has ended."""
+        self._reader.join()
 
     @property
     def text(self) -> str:

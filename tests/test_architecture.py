@@ -15,8 +15,8 @@ POWERS = {
     "os.getenv": {"settings.py"},
     "importlib": {"__init__.py", "loader.py", "sdk.py"},
     "inspect": {"resolver.py"},
-    "signal": {"server.py"},
-    "sys.exit": {"__main__.py"},
+    "signal": {"server.py", "workers.py"},
+    "sys.exit": {"__main__.py", "workers.py"},
     "print": {"__main__.py"},
 }
 
