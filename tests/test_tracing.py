@@ -255,9 +255,6 @@ async def test_outgoing_calls_are_children(tmp_path: Path, collector: Collector)
 async def test_outgoing_calls_in_a_thread_are_children(
     tmp_path: Path, collector: Collector
 ) -> None:
-    pytest.importorskip(
-        "opentelemetry.instrumentation.requests", reason="a package that no extra brings"
-    )
     function = f"""
         import requests
 
