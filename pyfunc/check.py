@@ -54,7 +54,7 @@ def report(settings: Settings) -> Report:
     try:
         plan = compile_plan(loaded.function, str(loaded))
     except SignatureError as error:
-        return _document(settings, loaded, errors=[*error.faults, error.hint])
+        return _document(settings, loaded, errors=error.faults, hint=error.hint)
     return _document(settings, loaded, plan)
 
 
@@ -63,6 +63,7 @@ def _document(
     loaded: Loaded | None = None,
     plan: Plan | None = None,
     errors: Sequence[str] = (),
+    hint: str | None = None,
 ) -> Report:
     found = warnings(loaded, plan, settings) if loaded else []
     return {
@@ -73,7 +74,8 @@ def _document(
         "hooks": list(loaded.hooks) if loaded else [],
         "options": [*_options(settings)],
         "warnings": [{"code": one.code, "message": one.message} for one in found],
-        "errors": [error for error in errors if error],
+        "errors": list(errors),
+        "hint": hint,
     }
 
 
@@ -101,13 +103,20 @@ def _parameter(binding: Binding) -> Report:
 def _absent(binding: Binding) -> str:
     """What becomes of the parameter where the caller sends nothing for it."""
     source = binding.source
-    if source is None or (binding.optional and source.conversion):
+    if source is None:
         return "default"
-    if source.conversion is not Conversion.PAYLOAD:
-        return "refused" if binding.annotation and source.conversion else "never"
-    if not binding.annotation:
-        return "empty" if source.name == "body" else "none"
-    return "empty" if binding.annotation in ("str", "bytes", "bytearray") else "refused"
+    if source.conversion is Conversion.PAYLOAD:
+        return _absent_payload(binding, source.name)
+    fields = source.conversion is Conversion.STRINGS and binding.annotation[:4] not in ("", "dict")
+    return "refused" if fields else "never"
+
+
+def _absent_payload(binding: Binding, source: str) -> str:
+    if binding.has_default:
+        return "default"
+    if binding.optional or (not binding.annotation and source != "body"):
+        return "none"
+    return "empty" if binding.annotation in ("", "str", "bytes", "bytearray") else "refused"
 
 
 def _answers(loaded: Loaded, plan: Plan, settings: Settings) -> list[Report]:
@@ -167,12 +176,14 @@ def _parameters(found: Report) -> list[str]:
 
 
 def _received(row: Report) -> str:
+    if row["source"] is None:
+        return str(row["receives"])
     converted = f", as {row['type']}" if row["type"] else ""
     return f"{row['receives']}{converted}{_ABSENT[row['absent']]}"
 
 
 _ABSENT: Mapping[str, str] = {
-    "default": "",
+    "default": "; its default if absent",
     "empty": "; empty if absent",
     "never": "",
     "none": "; None if absent",
@@ -217,7 +228,8 @@ def _warnings(found: Report) -> list[str]:
 
 
 def _errors(found: Report) -> list[str]:
-    return _bullets(found["errors"])
+    hint = _wrapped(found["hint"], "    ", "    ") if found["hint"] else []
+    return [*_bullets(found["errors"]), *hint]
 
 
 Lines = Callable[[Report], list[str]]

@@ -73,6 +73,10 @@ def _switch(*names: str, help: str) -> Flag:
 
 
 def _check(arguments: Arguments) -> int:
+    from pyfunc.certificates import import_aiohttp
+
+    import_aiohttp()  # before any other room does
+
     from pyfunc.check import run
 
     return run(arguments.settings, arguments.say, **arguments.flags)
@@ -85,6 +89,10 @@ def _dev(arguments: Arguments) -> int:
 
 
 def _invoke(arguments: Arguments) -> int:
+    from pyfunc.certificates import import_aiohttp
+
+    import_aiohttp()  # before any other room does
+
     from pyfunc.invoke import Wanted, run
 
     given = {name: value for name, value in arguments.flags.items() if value is not None}

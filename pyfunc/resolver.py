@@ -42,6 +42,7 @@ class Binding:
     warning: str = ""
     wanted: Any = ...
     """The evaluated annotation that it is converted to; `...` where it is taken as it comes."""
+    has_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,8 @@ def _binding(
     read, converted, warning = _conversion(parameter, annotation, source)
     optional = has_default or _is_optional(annotation)
     wanted = annotation if converted else ...
-    return Binding(parameter.name, source, read, is_keyword, optional, converted, warning, wanted)
+    more = (converted, warning, wanted, has_default)
+    return Binding(parameter.name, source, read, is_keyword, optional, *more)
 
 
 def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:

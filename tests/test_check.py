@@ -127,6 +127,7 @@ def test_json_has_the_documented_shape(check: Check) -> None:
         ],
         "warnings": [],
         "errors": [],
+        "hint": None,
     }
 
 
@@ -150,17 +151,22 @@ def test_every_warning_is_documented() -> None:
         ("data: str", "empty"),
         ("data: bytes", "empty"),
         ("data: dict", "refused"),
-        ("data: dict | None", "default"),
+        ("data: dict | None", "none"),
+        ("data: dict | None = None", "default"),
         ("data: dict = {}", "default"),
+        ("data=3", "default"),
         ("body", "empty"),
         ("event", "never"),
         ("attributes: dict", "never"),
-        ("query: dict", "refused"),
+        ("query: dict", "never"),
+        ("query: 'Fields'", "refused"),
+        ("headers: dict = {}", "never"),
+        ("event=None", "never"),
         ("colour='red'", "default"),
     ],
 )
 def test_absence_is_told(check: Check, signature: str, absent: str) -> None:
-    text = f"def main({signature}): ..."
+    text = f"class Fields(__import__('typing').TypedDict): ...\ndef main({signature}): ..."
     assert check(text)["parameters"][0]["absent"] == absent
 
 
@@ -336,7 +342,8 @@ def test_every_pitfall_is_looked_for() -> None:
 
 def test_mistakes_of_signature_and_hooks_are_told_together(check: Check) -> None:
     found = check("def main(dta, evnt): ...\ndef on_startup(app): ...")
-    assert [error.partition(":")[0] for error in found["errors"][:2]] == ["dta", "evnt"]
+    assert [error.partition(":")[0] for error in found["errors"]] == ["dta", "evnt"]
+    assert found["hint"].startswith("A parameter may be named event, data, ")
     assert [warning["code"] for warning in found["warnings"]] == ["hook-with-parameters"]
     text = describe(found)
     assert text.endswith("It cannot be served.")

@@ -260,6 +260,26 @@ def test_every_member_of_the_json_is_documented(echo: Path) -> None:
     assert [name for name in names if f"`{name}`" not in documented] == []
 
 
+def test_hooks_are_called(tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text(
+        "seen = []\n"
+        "def on_startup(): seen.append('started')\n"
+        "def on_shutdown(): print('stopped')\n"
+        "def main(body): return seen\n"
+    )
+    assert received(tmp_path) == ["started"]
+    assert "stopped" in invoke(tmp_path)["log"]
+
+
+def test_hook_that_fails_ends_with_4(tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text("def on_startup(): 1 / 0\ndef main(): ...\n")
+    done = pyfunc("invoke", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "on_startup" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    assert "pyfunc/hooks.py" not in done.stderr
+
+
 def test_limits_are_those_of_start(tmp_path: Path) -> None:
     (tmp_path / "func.py").write_text("def main(body): return body")
     assert invoke(tmp_path, "--max-body", "2", "--data", "123")["status"] == 413

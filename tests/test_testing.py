@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyfunc.errors import LoadError, ReplyError, SignatureError
+from pyfunc.errors import HookError, LoadError, ReplyError, SignatureError
 from pyfunc.events import Event
 from pyfunc.testing import Answer, Invoke, event
 from tests.serving import ROOT, environment
@@ -270,6 +270,23 @@ async def test_failing_function_counts_as_awaited() -> None:
     with pytest.raises(LookupError):
         assert (await invoke(main)).status
     invoke.close()
+
+
+def test_hooks_of_the_function_s_module_are_called(invoke: Invoke, directory: Path) -> None:
+    (directory / "func.py").write_text(
+        "seen = []\n"
+        "def on_startup(): seen.append('started')\n"
+        "def on_shutdown(): seen.append('stopped')\n"
+        "def main(): return seen\n"
+    )
+    assert invoke().json() == ["started"]
+    assert invoke("func.py:main").json() == ["started", "stopped", "started"]
+
+
+def test_hook_that_fails_is_raised(invoke: Invoke, directory: Path) -> None:
+    (directory / "func.py").write_text("def on_startup(): 1 / 0\ndef main(): ...\n")
+    with pytest.raises(HookError, match="on_startup"):
+        assert invoke().status
 
 
 def test_limits_are_those_of_the_options(invoke: Invoke) -> None:
