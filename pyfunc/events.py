@@ -440,7 +440,9 @@ def _from_binary(headers: Iterable[tuple[str, str]], body: bytes, faults: Faults
         if name is None:
             continue
         if name == _CONTENT_TYPE:
-            content_type = value or content_type
+            if content_type is not None:
+                faults["datacontenttype"] = "expected one Content-Type, found several"
+            content_type = value or None
         elif name in attributes:
             faults[name] = "expected one header, found several"
         else:

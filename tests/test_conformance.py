@@ -204,6 +204,12 @@ async def test_content_type_is_datacontenttype(serve: Serve) -> None:  # M10
     assert attributes["datacontenttype"] == "Text/Plain; charset=UTF-8"
 
 
+async def test_several_content_types_are_none(serve: Serve) -> None:  # M10
+    client = await serve(tells)
+    headers = [*event_headers().items(), ("Content-Type", "text/plain")]
+    assert (await client.post("/", data=b"{}", headers=headers)).status == 400
+
+
 async def test_content_type_is_datacontenttype_in_replies(serve: Serve) -> None:  # M10 M41
     client = await serve(lambda event: ({"datacontenttype": "text/csv", "type": "t"}, "a,b"))
     response = await binary(client)
@@ -555,6 +561,37 @@ async def test_json_types_are_parsed(serve: Serve, content_type: str) -> None:  
 async def test_malformed_json_is_400(serve: Serve) -> None:  # M32
     client = await serve(tells)
     assert (await binary(client, b"{'a'}")).status == 400
+
+
+async def test_a_byte_order_mark_is_tolerated(serve: Serve) -> None:  # M32 M2
+    client = await serve(tells)
+    mark = b"\xef\xbb\xbf"
+    assert (await told(await binary(client, mark + b"[1]")))["data"] == [1]
+    event = json.dumps(document(data=[2])).encode()
+    assert (await told(await structured(client, mark + event)))["data"] == [2]
+    batch = await structured(client, mark + b"[" + event + b"]", BATCH)
+    assert batch.status == 200
+
+
+async def test_the_last_of_duplicate_members_wins(serve: Serve) -> None:  # M21 M32
+    client = await serve(tells)
+    seen = await told(await structured(client, b'{"id":"0",' + json.dumps(document()).encode()[1:]))
+    assert seen["attributes"]["id"] == "A-1"
+    assert (await told(await binary(client, b'{"a": 1, "a": 2}')))["data"] == {"a": 2}
+
+
+@pytest.mark.parametrize("text", [b"NaN", b"-Infinity", b"1" * 30, b"[" * 100_000])
+async def test_extreme_json_is_400_wherever_it_stands(serve: Serve, text: bytes) -> None:  # M32
+    def typed(data: dict[str, int]) -> None:
+        return None
+
+    for function in (tells, typed):
+        client = await serve(function)
+        assert (await binary(client, text)).status == 400
+        assert (await binary(client, b'{"a":%b}' % text)).status == 400
+        event = json.dumps(document()).encode()[:-1]
+        assert (await structured(client, event + b',"data":%b}' % text)).status == 400
+        assert (await structured(client, event + b',"ext":%b}' % text)).status == 400
 
 
 async def test_data_base64_is_octets_and_not_json(serve: Serve) -> None:  # M33
