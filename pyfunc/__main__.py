@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    given = vars(_parser().parse_args(argv))
+    if argv is None:
+        argv = sys.argv[1:]
+    given = vars(_parser(argv).parse_args(argv))
     command: Command = given.pop("command")
     try:
         return command.run(_arguments(given))
@@ -55,7 +57,11 @@ def _arguments(given: dict[str, Any]) -> Arguments:
     return Arguments(Settings.resolve(options), flags, options, print)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser; only commands among the arguments have their options, if `argv` is given.
+
+    Telling argparse of every option of every command takes ten times as long as parsing.
+    """
     parser = argparse.ArgumentParser(
         prog="pyfunc",
         description="Serve one plain Python function over HTTP and CloudEvents.",
@@ -67,12 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pyfunc {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
-        _add_command(commands, command)
+        sub = _add_command(commands, command)
+        if argv is None or command.name in argv:
+            _add_options(sub, command)
     return parser
 
 
-def _add_command(commands: Any, command: Command) -> None:
-    sub = commands.add_parser(
+def _add_command(commands: Any, command: Command) -> argparse.ArgumentParser:
+    sub: argparse.ArgumentParser = commands.add_parser(
         command.name,
         help=command.summary,
         description=f"{command.summary[:1].upper()}{command.summary[1:]}.",
@@ -81,6 +89,10 @@ def _add_command(commands: Any, command: Command) -> None:
         allow_abbrev=False,
     )
     sub.set_defaults(command=command)
+    return sub
+
+
+def _add_options(sub: argparse.ArgumentParser, command: Command) -> None:
     for flag in command.flags:
         sub.add_argument(*flag.names, help=flag.help, **flag.more)
     matter = [o for o in OPTIONS if o.group in command.groups or o.name in command.options]

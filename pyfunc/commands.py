@@ -3,7 +3,9 @@
 A row costs nothing until its command is given: its room is imported then.
 """
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -105,14 +107,27 @@ def _new(arguments: Arguments) -> int:
     return run(arguments.say, **arguments.flags)
 
 
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Imports make what stays: to look for garbage in it meanwhile, and later, is time lost."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _start(arguments: Arguments) -> int:
-    from pyfunc.certificates import import_aiohttp
+    with _no_garbage():
+        from pyfunc.certificates import import_aiohttp
 
-    import_aiohttp()  # before any other room does
+        import_aiohttp()  # before any other room does
 
-    from pyfunc import logs
-    from pyfunc.app import create_app
-    from pyfunc.cpus import usable_cpus
+        from pyfunc import logs
+        from pyfunc.app import create_app
+        from pyfunc.cpus import usable_cpus
+        from pyfunc.server import run
 
     settings = arguments.settings
     logs.configure(
@@ -123,8 +138,6 @@ def _start(arguments: Arguments) -> int:
     )
     if (workers := settings.workers or usable_cpus()) > 1:
         return _workers()(create_app, settings, workers)
-
-    from pyfunc.server import run
 
     return run(lambda: create_app(settings), settings)
 

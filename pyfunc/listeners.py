@@ -42,9 +42,9 @@ def shown(sock: socket.socket) -> str:
 def _open(address: Address, addresses: Sequence[Address]) -> list[socket.socket]:
     if address.host is None or (address.host == "::" and not _has_ipv4(address.port, addresses)):
         return _every_interface(address.port)
-    found = socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    # As bytes it is taken as it is; for a text Python imports a codec for names that are not ASCII.
+    host = address.host.encode() if address.host.isascii() else address.host
+    found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, where = found[0]
     return [_bind(family, (str(where[0]), address.port))]
 

@@ -3,7 +3,6 @@
 The only user of `importlib`. What a parameter of the function means is the resolver's business.
 """
 
-import difflib
 import functools
 import importlib
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from pyfunc import sdk
 from pyfunc.errors import LoadError
+from pyfunc.nearest import nearest
 from pyfunc.neighbours import put_first
 from pyfunc.tracebacks import format_user_traceback, user_frames
 
@@ -169,8 +169,8 @@ def _missing_import(
     there = [
         name for name in _modules_below(root, missing.rpartition(".")[0]) if name != module_name
     ]
-    near = difflib.get_close_matches(missing, there, n=1)
-    lines += [f"A module {name} is in {root}: did you mean that one?" for name in near]
+    if near := nearest(missing, there):
+        lines.append(f"A module {near} is in {root}: did you mean that one?")
     return LoadError("\n".join(lines))
 
 
@@ -262,8 +262,8 @@ def _no_function(module: ModuleType, name: str, public: list[str], asked: bool) 
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}? " if near else ""
+    near = nearest(name, known)
+    return f"Did you mean {near}? " if near else ""
 
 
 def written(function: Callable[..., Any]) -> Callable[..., Any]:

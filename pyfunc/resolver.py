@@ -5,7 +5,6 @@ it may be left out (`_binding`), and into what it is converted (`_conversion`). 
 annotation that names a source's type, else the parameter's name, else its default, else an error.
 """
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from pyfunc import sdk
 from pyfunc.context import Invocation
 from pyfunc.convert import UnsupportedTypeError, from_payload, from_strings, type_name
 from pyfunc.errors import SignatureError
+from pyfunc.nearest import nearest
 from pyfunc.sources import SOURCES, Conversion, Needs, Read, Source, body_payload, event_payload
 
 __all__ = ["Binding", "Plan", "compile_plan", "is_async", "parameter_names"]
@@ -383,9 +383,7 @@ def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
     if name == "self":
         return "it belongs to a method: take that of an instance, such as `main = Handler().main`"
     known = [parameter for source in sources for parameter in source.parameters]
-    near = _ALSO_CALLED.get(name.lower()) or next(
-        iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.55)), None
-    )
+    near = _ALSO_CALLED.get(name.lower()) or nearest(name.lower(), known, cutoff=0.55)
     typed = "" if _is_open(annotation) else f", nor does its annotation {type_name(annotation)}"
     if near is not None:
         return f"{_UNKNOWN}{typed}; did you mean {near}?"
