@@ -89,6 +89,8 @@ def _shown(option: Option) -> str:
     value = option.default
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
