@@ -54,7 +54,11 @@ def _arguments(given: dict[str, Any]) -> Arguments:
     known = {option.name for option in OPTIONS}
     options = {name: text for name, text in given.items() if name in known and text is not None}
     flags = {name: value for name, value in given.items() if name not in known}
-    return Arguments(Settings.resolve(options), flags, options, print)
+    return Arguments(Settings.resolve(options), flags, options, print, _warn)
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:

@@ -38,6 +38,8 @@ class Arguments:
     """The text of each option that was given, by field of `Settings`."""
     say: Callable[[str], None]
     """Prints a line for the user."""
+    warn: Callable[[str], None]
+    """Prints a line beside the output, where no program takes it for a part of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,14 @@ def _invoke(arguments: Arguments) -> int:
 
     given = {name: value for name, value in arguments.flags.items() if value is not None}
     return run(arguments.settings, arguments.say, Wanted(**given))
+
+
+def _manifest(arguments: Arguments) -> int:
+    from pyfunc.manifest import run
+
+    return run(
+        arguments.settings, arguments.options, arguments.say, arguments.warn, **arguments.flags
+    )
 
 
 def _new(arguments: Arguments) -> int:
@@ -183,6 +193,33 @@ _INVOKE_FLAGS = (
     _switch("--curl", help="show the curl command that sends the same, and send nothing"),
 )
 
+_MANIFEST_FLAGS = (
+    _flag(
+        "--for",
+        dest="platform",
+        choices=("knative", "kubernetes"),
+        default="knative",
+        help="the platform (default: knative)",
+    ),
+    _flag("--name", help="of the service (default: after the directory)"),
+    _flag("--image", metavar="REFERENCE", help="the image (default: the name, tagged latest)"),
+    _flag(
+        "--event-type",
+        metavar="TYPE",
+        dest="event_types",
+        help="a type of events to get from the broker; may be repeated",
+        **_MANY,
+    ),
+    _flag("--broker", metavar="NAME", default="default", help="the broker (default: default)"),
+    _flag(
+        "--dead-letter",
+        metavar="NAME",
+        default="dead-letter",
+        help="the service that gets what could not be delivered, or none (default: dead-letter)",
+    ),
+    _switch("--sink-binding", help="tell the function where the broker is, in K_SINK"),
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "start",
@@ -221,6 +258,15 @@ COMMANDS: tuple[Command, ...] = (
         _dev,
         ("function", "limits", "events", "logs"),
         options=("port", "host"),
+    ),
+    Command(
+        "manifest",
+        "print what a cluster has to know to run the function",
+        "python -m pyfunc manifest --image example.com/greet:1.0 | kubectl apply -f -\n"
+        "python -m pyfunc manifest --event-type com.example.order --broker events\n"
+        "python -m pyfunc manifest --for kubernetes --timeout 60 --concurrency 20",
+        _manifest,
+        flags=_MANIFEST_FLAGS,
     ),
     Command(
         "new",
