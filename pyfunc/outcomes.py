@@ -71,8 +71,8 @@ class Outcome:
 
 
 _WORDS: Mapping[Action, str] = {
-    Action.ACKNOWLEDGE: "take the event as done",
-    Action.FORWARD: "take the event as done and forward the reply",
+    Action.ACKNOWLEDGE: "acknowledge the event",
+    Action.FORWARD: "acknowledge the event and forward the reply",
     Action.RETRY: "repeat the event",
     Action.DEAD_LETTER: "not repeat the event but hand it to the dead letter sink",
 }

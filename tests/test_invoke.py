@@ -239,7 +239,7 @@ def test_people_are_shown_status_headers_event_data_time_and_verdict(echo: Path)
     pattern = (
         r"printed\n200 OK\n(?s:.*)^Content-Type: application/json\n(?s:.*)\nevent\n"
         r"(?s:.*)^  type +a\.b\n(?s:.*)^data\n  \{\n(?s:.*)^  \}\n\nIt took \d+ ms\.\n"
-        r"A Knative broker would take the event as done and forward the reply: 200 with an\n"
+        r"A Knative broker would acknowledge the event and forward the reply: 200 with an\n"
         r"event of type a\.b\.\n"
     )
     assert re.fullmatch(pattern, done.stdout, re.M), done.stdout

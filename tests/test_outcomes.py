@@ -51,7 +51,7 @@ def test_event_is_forwarded(mode: ContentMode) -> None:
     verdict = outcome(200, CIMultiDict(message.headers), message.body)
     assert verdict.ok
     assert verdict.sentence == (
-        "A Knative broker would take the event as done and forward the reply:"
+        "A Knative broker would acknowledge the event and forward the reply:"
         " 200 with an event of type a.b."
     )
 
