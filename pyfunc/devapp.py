@@ -26,7 +26,8 @@ def app_factory() -> web.Application:
     try:
         app = create_app(settings)
     except StartupError as error:
-        logger.error("%s\nIt will be tried again when a file is saved.", error)
+        logger.critical("%s", error)
+        logger.info("it will be tried again when a file is saved")
         return _explaining(str(error))
     app.on_startup.append(_tell)
     return app

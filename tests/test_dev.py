@@ -122,7 +122,7 @@ def test_function_that_is_wrong_from_the_start_is_waited_for(directory: Path) ->
     (directory / "func.py").write_text("raise RuntimeError('at import')\n")
     with developed(directory, ["pyfunc", "dev", "--port", "0"]) as server:
         server.answers(500, "RuntimeError: at import")
-        server.logs("It will be tried again when a file is saved.")
+        server.logs("it will be tried again when a file is saved")
         (directory / "func.py").write_text(ONE)
         server.answers(200, "one")
 
