@@ -117,7 +117,7 @@ def _add_option(group: Any, option: Option) -> None:
 
 
 def _default(option: Option) -> str:
-    return "" if option.default in (None, (), False) else f"; default {option.default}"
+    return f"; default {option.shown_default}" if option.default else ""
 
 
 if __name__ == "__main__":

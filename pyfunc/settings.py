@@ -60,6 +60,23 @@ class Option:
         """How the flag is called in messages."""
         return next(flag for flag in self.flags if flag.startswith("--"))
 
+    @property
+    def shown_default(self) -> str:
+        """The default as it would be given; empty where that cannot be."""
+        text = _written(self.default)
+        try:
+            return text if self.parse(text) == self.default else ""
+        except ValueError:
+            return ""
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
 
 def _port(text: str) -> int:
     port = int(text) if text.isascii() and text.isdigit() else -1

@@ -80,18 +80,9 @@ def _option(option: Option) -> tuple[str, str, str, str]:
     return (
         ", ".join(f"`{flag}`" for flag in flags),
         f"`{option.variable}`",
-        "" if option.default in (None, (), "") else f"`{_shown(option)}`",
+        f"`{option.shown_default}`" if option.shown_default else "",
         option.help,
     )
-
-
-def _shown(option: Option) -> str:
-    value = option.default
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

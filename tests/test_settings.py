@@ -191,3 +191,18 @@ def test_spelling_of_deployed_build_packs_is_accepted(name: str) -> None:
 )
 def test_address_is_shown_as_it_is_written(address: Address, shown: str) -> None:
     assert str(address) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("timeout", "300"),
+        ("debug", "false"),
+        ("host", ""),
+        ("webhook_rate", ""),
+        ("live_paths", "/healthz/live,/health/liveness"),
+    ],
+)
+def test_default_is_shown_as_it_may_be_given(name: str, shown: str) -> None:
+    (option,) = (option for option in OPTIONS if option.name == name)
+    assert option.shown_default == shown
