@@ -68,6 +68,13 @@ class Served:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
+        self.start()
+        self.port = int(self.wait_for(_LISTENING)[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        return self
+
+    def start(self) -> None:
+        """Start the process; it may not listen yet."""
         self.process = subprocess.Popen(
             self.command,
             cwd=self.directory,
@@ -79,9 +86,6 @@ class Served:
         assert self.process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
         self._reader.start()
-        self.port = int(self.wait_for(_LISTENING)[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-        return self
 
     def wait_for(self, pattern: "re.Pattern[str] | str") -> "re.Match[str]":
         """The next line of the log that matches; every line is kept in `log`."""
