@@ -25,6 +25,7 @@ from pyfunc.replies import EventReplies
 from pyfunc.resolver import compile_plan
 from pyfunc.route import AnyPath
 from pyfunc.settings import Settings
+from pyfunc.sharing import Shared
 from pyfunc.sources import SOURCES, Source
 from pyfunc.telemetry import telemetry_for
 from pyfunc.threads import Threads
@@ -40,6 +41,7 @@ def create_app(
     settings: Settings | None = None,
     loaded: Loaded | None = None,
     sources: tuple[Source, ...] = SOURCES,
+    shared: Shared | None = None,
 ) -> web.Application:
     """An application that serves one function.
 
@@ -47,6 +49,7 @@ def create_app(
         settings: The options; read from the environment where they are not given.
         loaded: The function; found as the settings say where it is not given.
         sources: What the function may ask for.
+        shared: Where this is one process of several, what they share.
 
     Raises:
         StartupError: The function cannot be served; the message says why.
@@ -69,6 +72,7 @@ def create_app(
         plan.takes_events,
         lifecycle,
         _readings(lifecycle, admission, threads),
+        shared,
     )
     failed = partial(failure, name=str(loaded), debug=settings.debug)
     batches = Batches(replies, settings.batch_concurrency, admission, failed)

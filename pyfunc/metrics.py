@@ -8,10 +8,15 @@ import asyncio
 import logging
 import os
 import re
+import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any, Literal
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from aiohttp import web
 from prometheus_client import (
@@ -21,21 +26,26 @@ from prometheus_client import (
     Gauge,
     Histogram,
     disable_created_metrics,
-    start_http_server,
+    make_wsgi_app,
 )
 from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from pyfunc.errors import ListenError, UnavailableError
 from pyfunc.lifecycle import Lifecycle, Phase
+from pyfunc.listeners import listen
 from pyfunc.observers import Call, Observation
 from pyfunc.settings import Address
+from pyfunc.sharing import Shared
 
-__all__ = ["HELP", "Metrics"]
+__all__ = ["HELP", "Metrics", "listening", "serve"]
 
 logger = logging.getLogger("pyfunc")
 
 Reading = Callable[[], float]
+# What a gauge tells of several processes, of those that live.
+OfAll = Literal["livesum", "livemax"]
 
 # The boundaries that the conventions give for `faas.invoke_duration` and `faas.init_duration`.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
@@ -53,11 +63,19 @@ class Metrics:
         trigger: What causes invocations, as `faas.trigger` has it: `http` or `pubsub`.
         types: How many event types are told apart; the rest is `other`.
         readings: What is read when somebody asks, by the name of its gauge.
+        shared: Where this is one process of several, what they share.
     """
 
-    def __init__(self, trigger: str, types: int, readings: Mapping[str, Reading]) -> None:
+    def __init__(
+        self,
+        trigger: str,
+        types: int,
+        readings: Mapping[str, Reading],
+        shared: Shared | None = None,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Sampler(self.sample))
+        self._shared = shared
         self._trigger = trigger
         self._limit = types
         self._types = {""}
@@ -80,13 +98,13 @@ class Metrics:
         self._requests = self._histogram("http_server_request_body_size_bytes", _BYTES)
         self._responses = self._histogram("http_server_response_body_size_bytes", _BYTES)
         self._lags = self._histogram("pyfunc_loop_lag_seconds", _LAG)
-        self._cold_start = self._gauge("pyfunc_cold_start_seconds", "until")
+        self._cold_start = self._gauge("pyfunc_cold_start_seconds", "until", of_all="livemax")
 
     def _counter(self, name: str, *labels: str) -> Counter:
         return Counter(name, HELP[name], labels, registry=self.registry)
 
-    def _gauge(self, name: str, *labels: str) -> Gauge:
-        return Gauge(name, HELP[name], labels, registry=self.registry)
+    def _gauge(self, name: str, *labels: str, of_all: OfAll = "livesum") -> Gauge:
+        return Gauge(name, HELP[name], labels, registry=self.registry, multiprocess_mode=of_all)
 
     def _histogram(self, name: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, HELP[name], labels, registry=self.registry, buckets=buckets)
@@ -124,8 +142,11 @@ class Metrics:
             return kind
         if len(self._types) > self._limit or len(kind) > _LONGEST_TYPE:
             return _OTHER
-        self._types.add(kind)
-        return kind
+        if self._shared is None:
+            self._types.add(kind)
+        else:
+            self._types |= self._shared.take(kind, self._limit)
+        return kind if kind in self._types else _OTHER
 
     def _new(self, outcome: str, kind: str) -> Callable[[float], None]:
         """How invocations of this outcome and type are counted, looked up once."""
@@ -170,7 +191,7 @@ class Metrics:
         """
 
         async def context(_: web.Application) -> AsyncIterator[None]:
-            close = serve(address, self.registry)
+            close = self._serve(address)
             watch = asyncio.create_task(self._watch_loop())
             self._when_ready(lifecycle)
             yield
@@ -180,6 +201,11 @@ class Metrics:
             await asyncio.to_thread(close)
 
         return context
+
+    def _serve(self, address: Address) -> Callable[[], None]:
+        if self._shared is None:
+            return serve(listening(address), self.registry, REGISTRY)
+        return serve(self._shared.sockets, _Merged(self._shared.directory))
 
     def _when_ready(self, lifecycle: Lifecycle) -> None:
         def look(_: object) -> None:
@@ -197,47 +223,84 @@ class Metrics:
             before = time.perf_counter()
             await asyncio.sleep(_TICK)
             self._lags.observe(max(0.0, time.perf_counter() - before - _TICK))
+            if self._shared is not None:  # another process may be asked
+                self.sample()
 
 
-def serve(address: Address, registry: CollectorRegistry) -> Callable[[], None]:
-    """Serve metrics, and those that the function keeps in the library's own registry.
-
-    Args:
-        address: Where to listen; port 0 takes a free one.
-        registry: The metrics.
-
-    Returns:
-        What ends it.
+def listening(address: Address) -> Sequence[socket.socket]:
+    """Sockets for metrics; port 0 takes a free one.
 
     Raises:
         ListenError: The address cannot be listened on.
     """
+    try:
+        sockets = listen((address,))
+    except ListenError:
+        raise ListenError(
+            f"{address} cannot be listened on for metrics: choose another --metrics-port"
+        ) from None
+    logger.info("metrics on port %d", sockets[0].getsockname()[1])
+    return sockets
+
+
+def serve(sockets: Sequence[socket.socket], *collectors: Collector) -> Callable[[], None]:
+    """Serve metrics, each socket in a thread.
+
+    Args:
+        sockets: Where to listen.
+        collectors: Give the metrics.
+
+    Returns:
+        What ends it.
+    """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
     whole = CollectorRegistry()
-    whole.register(registry)
-    whole.register(REGISTRY)
-    server, thread = _bound(address, whole)
-    logger.info("metrics on port %d", server.server_port)
+    for collector in collectors:
+        whole.register(collector)
+    app = make_wsgi_app(whole)
+    servers = [_Endpoint(sock, app) for sock in sockets]
+    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
 
     def close() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        for server, thread in zip(servers, threads, strict=True):
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     return close
 
 
-def _bound(address: Address, registry: CollectorRegistry):  # type: ignore[no-untyped-def]
-    hosts = ("::", "0.0.0.0") if address.host is None else (address.host,)
-    for host in hosts:
-        try:
-            return start_http_server(address.port, host, registry)
-        except OSError as error:
-            fault = error
-    raise ListenError(
-        f"{address} cannot be listened on for metrics ({fault.strerror or fault}):"
-        " choose another --metrics-port"
-    ) from None
+class _Endpoint(ThreadingMixIn, WSGIServer):
+    """Answers on a socket that is open already, perhaps in turn with other processes."""
+
+    daemon_threads = True
+
+    def __init__(self, sock: socket.socket, app: Any) -> None:
+        super().__init__(sock.getsockname()[:2], _Silent, bind_and_activate=False)
+        self.socket.close()
+        self.socket = sock  # does not block: another process may have been faster
+        self.server_name, self.server_port = sock.getsockname()[:2]
+        self.setup_environ()
+        self.set_app(app)
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """The log is for the function."""
+
+
+class _Merged(Collector):
+    """The metrics of all processes, those that have ended included."""
+
+    def __init__(self, directory: str) -> None:
+        self._collector = MultiProcessCollector(None, directory)  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in self._collector.collect():  # type: ignore[no-untyped-call]
+            metric.documentation = HELP.get(metric.name, metric.documentation)
+            yield metric
 
 
 class _Sampler(Collector):

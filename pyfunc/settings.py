@@ -619,6 +619,11 @@ def _row(field: "dataclasses.Field[Any]") -> Option:
 OPTIONS: tuple[Option, ...] = tuple(_row(field) for field in dataclasses.fields(Settings))
 
 
+def set_variable(name: str, value: str) -> None:
+    """Set a variable of this process and of those that it starts, for a library that reads it."""
+    os.environ[name] = value
+
+
 _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 

@@ -3,16 +3,19 @@
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 
 from aiohttp import web
 
 from pyfunc.errors import SettingsError
 from pyfunc.lifecycle import Lifecycle
 from pyfunc.observers import Observer
-from pyfunc.settings import Address, Settings
+from pyfunc.settings import Address, Settings, set_variable
+from pyfunc.sharing import Shared, shared_directory
 
-__all__ = ["Telemetry", "telemetry_for"]
+__all__ = ["Telemetry", "share", "telemetry_for"]
 
 logger = logging.getLogger("pyfunc")
 
@@ -29,7 +32,12 @@ class Telemetry:
 
 
 def telemetry_for(
-    settings: Settings, name: str, takes_events: bool, lifecycle: Lifecycle, readings: Readings
+    settings: Settings,
+    name: str,
+    takes_events: bool,
+    lifecycle: Lifecycle,
+    readings: Readings,
+    shared: Shared | None = None,
 ) -> Telemetry:
     """What the options ask for.
 
@@ -39,6 +47,7 @@ def telemetry_for(
         takes_events: Whether it is an event function.
         lifecycle: Knows when the app is ready.
         readings: What metrics tell of the app, by the name of the gauge.
+        shared: Where this is one process of several, what they share.
 
     Raises:
         SettingsError: A library for it is not installed.
@@ -46,7 +55,7 @@ def telemetry_for(
     trigger = "pubsub" if takes_events else "http"
     # The access log is the last to look on, so that its record carries the ids of the span.
     parts = [
-        *_metrics(settings, trigger, lifecycle, readings),
+        *_metrics(settings, trigger, lifecycle, readings, shared),
         *_traces(settings, name, trigger),
         *_access_log(settings),
     ]
@@ -67,19 +76,48 @@ def _access_log(settings: Settings) -> Iterator[Part]:
 
 
 def _metrics(
-    settings: Settings, trigger: str, lifecycle: Lifecycle, readings: Readings
+    settings: Settings,
+    trigger: str,
+    lifecycle: Lifecycle,
+    readings: Readings,
+    shared: Shared | None,
 ) -> Iterator[Part]:
     if settings.metrics_port is None:
         return
+    room = _metrics_room()
+    metrics = room.Metrics(trigger, settings.metrics_types, readings, shared)
+    address = Address(settings.host, settings.metrics_port)
+    yield metrics, metrics.context(address, lifecycle)
+
+
+def _metrics_room() -> ModuleType:
     try:
-        from pyfunc.metrics import Metrics  # an extra, and 30 ms of the start
+        from pyfunc import metrics  # an extra, and 30 ms of the start
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"--metrics-port needs {error.name}: install the extra `metrics` of pyfunc-invoker"
         ) from None
-    metrics = Metrics(trigger, settings.metrics_types, readings)
-    address = Address(settings.host, settings.metrics_port)
-    yield metrics, metrics.context(address, lifecycle)
+    return metrics
+
+
+@contextmanager
+def share(settings: Settings) -> Iterator[Shared | None]:
+    """What the processes of one function share: one port that tells the metrics of all of them.
+
+    To be entered before the first of them is started.
+
+    Raises:
+        ListenError: The port of the metrics cannot be listened on.
+        SettingsError: The library for metrics is not installed.
+    """
+    if settings.metrics_port is None:
+        yield None
+        return
+    with shared_directory() as directory:
+        set_variable("PROMETHEUS_MULTIPROC_DIR", directory)  # read when the library is loaded
+        room = _metrics_room()
+        sockets = room.listening(Address(settings.host, settings.metrics_port))
+        yield Shared(directory, sockets)
 
 
 def _traces(settings: Settings, name: str, trigger: str) -> Iterator[Part]:

@@ -14,9 +14,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -29,12 +28,20 @@ from pyfunc.errors import StartupError, WorkersError
 from pyfunc.listeners import listen, shown
 from pyfunc.server import Supervised, run, stoppable
 from pyfunc.settings import Settings
+from pyfunc.sharing import Shared
+from pyfunc.telemetry import share
 
 __all__ = ["run_workers"]
 
 logger = logging.getLogger("pyfunc")
 
-MakeApp = Callable[[Settings], web.Application]
+
+class MakeApp(Protocol):
+    """Loads the function, in one process of several."""
+
+    def __call__(self, settings: Settings, *, shared: Shared | None) -> web.Application:
+        """An application that serves it."""
+
 
 # So many workers in a row may end before they were ready.
 _TRIES = 5
@@ -58,13 +65,14 @@ def run_workers(make_app: MakeApp, settings: Settings, workers: int) -> int:
 
     def supervise() -> int:
         sockets = listen(settings.addresses)
-        arbiter = _Arbiter(_Application(make_app, settings, workers), sockets)
-        for sock in sockets:
-            logger.info("listening on %s, with %d workers", shown(sock), workers)
-        try:
-            arbiter.run()
-        except SystemExit as end:  # of the supervisor, and of each worker
-            return int(end.code or 0)
+        with share(settings) as shared:
+            arbiter = _Arbiter(_Application(make_app, settings, workers, shared), sockets)
+            for sock in sockets:
+                logger.info("listening on %s, with %d workers", shown(sock), workers)
+            try:
+                arbiter.run()
+            except SystemExit as end:  # of the supervisor, and of each worker
+                return int(end.code or 0)
         return 0
 
     return stoppable(supervise)
@@ -73,13 +81,15 @@ def run_workers(make_app: MakeApp, settings: Settings, workers: int) -> int:
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """What gunicorn is told: our options, and nothing from its own files or variables."""
 
-    def __init__(self, make_app: MakeApp, settings: Settings, workers: int) -> None:
+    def __init__(
+        self, make_app: MakeApp, settings: Settings, workers: int, shared: Shared | None
+    ) -> None:
         self.make_app = make_app
         self.settings = settings
         self.workers = workers
+        self.shared = shared
         self.alive = os.pipe()
         """The supervisor has the end to write to: the other one ends with it."""
-        self.slots: set[int] = set()
         super().__init__()
 
     def load_config(self) -> None:
@@ -139,7 +149,8 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
 
     def ended(self, worker: "_Worker") -> None:
         """A worker has ended: without being told, unless all are stopping."""
-        self.app.slots.discard(worker.slot)
+        if self.app.shared is not None:
+            self.app.shared.forget(worker.pid)
         if self.is_stopping:
             return
         self.deaths = self.deaths + 1 if time.monotonic() < self.wait_until + _LONGEST_PAUSE else 0
@@ -212,9 +223,6 @@ class _Worker(Worker):  # type: ignore[misc]
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._ready = mmap.mmap(-1, 1)  # shared with the supervisor
-        taken = self.app.slots
-        self.slot = min(set(range(len(taken) + 1)) - taken)
-        taken.add(self.slot)
 
     @property
     def was_ready(self) -> bool:
@@ -244,19 +252,14 @@ class _Worker(Worker):  # type: ignore[misc]
             supervisor=reading,
         )
         try:
-            settings = self._settings()
-            code = run(lambda: self.app.make_app(settings), settings, supervised)
+            code = run(self._make_app, self.app.settings, supervised)
         except StartupError as error:
             logger.critical("%s", error)
             code = error.exit_code
         sys.exit(code)
 
-    def _settings(self) -> Settings:
-        """Those of all, but for the port of its metrics: each worker counts what it does itself."""
-        settings = self.app.settings
-        if not settings.metrics_port:
-            return settings
-        return replace(settings, metrics_port=settings.metrics_port + self.slot)
+    def _make_app(self) -> web.Application:
+        return self.app.make_app(self.app.settings, shared=self.app.shared)
 
     def _is_ready(self) -> None:
         self._ready[0] = 1

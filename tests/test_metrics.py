@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from pyfunc.errors import ListenError
-from pyfunc.metrics import Metrics, serve
+from pyfunc.metrics import Metrics, listening
 from pyfunc.settings import Address
 from tests.serving import Served
 from tests.test_context import EVENT
@@ -228,12 +228,11 @@ def test_two_apps_count_for_themselves() -> None:
 
 
 def test_a_port_that_is_taken_is_told() -> None:
-    registry = Metrics("http", 1, {}).registry
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(ListenError, match="choose another --metrics-port"),
     ):
-        serve(Address("127.0.0.1", taken.getsockname()[1]), registry)
+        listening(Address("127.0.0.1", taken.getsockname()[1]))
 
 
 def test_nothing_of_prometheus_is_loaded_unless_asked_for(tmp_path: Path) -> None:
@@ -244,3 +243,59 @@ def test_nothing_of_prometheus_is_loaded_unless_asked_for(tmp_path: Path) -> Non
     assert "pyfunc.app" in loaded
     assert not {name for name in loaded if name.startswith(("prometheus_client", "opentelemetry"))}
     assert not loaded & {"pyfunc.metrics", "pyfunc.tracing", "pyfunc.accesslog"}
+
+
+WORKERS = """
+    import os
+
+    async def main(event):
+        if event["type"] == "die":
+            os._exit(1)
+        return {"type": "reply"}, str(os.getpid())
+"""
+
+
+async def pids(url: str, kinds: list[str]) -> set[str]:
+    """Who answered, each on a connection of its own."""
+    found = set()
+    for kind in kinds:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, headers={**EVENT, "ce-type": kind}) as response,
+        ):
+            found.add(await response.text())
+    return found
+
+
+async def test_one_port_tells_the_metrics_of_all_workers(tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text(dedent(WORKERS))
+    options = ("--metrics-port", "0", "--metrics-types", "3", "--workers", "2")
+    with Served(tmp_path, *options) as served:
+        for _ in range(2):
+            served.wait_for('"ready"')
+        port = port_of(served)
+        answered: set[str] = set()
+        sent = 0
+        async with asyncio.timeout(20):
+            while len(answered) < 2:
+                answered |= await pids(served.url, [f"type{sent % 10}"] * 4)
+                sent += 4
+        samples = await scraped(port)
+        counts = {n: v for n, v in samples.items() if n.startswith("pyfunc_invocations_total")}
+        assert sum(counts.values()) == sent
+        assert len(counts) <= 4
+        assert samples['faas_coldstarts_total{faas_trigger="pubsub"}'] == 2
+        # A worker that dies takes none of its counts with it, and none of its gauges stays.
+        with pytest.raises(aiohttp.ClientError):
+            await pids(served.url, ["die"])
+        served.wait_for('"ready"')
+        samples = await scraped(port)
+        counts = {n: v for n, v in samples.items() if n.startswith("pyfunc_invocations_total")}
+        assert sum(counts.values()) == sent
+        assert samples['faas_coldstarts_total{faas_trigger="pubsub"}'] == 3
+        async with asyncio.timeout(20):
+            while (await scraped(port))["pyfunc_pool_threads"] != 2 * 40:
+                pass
+        assert "# HELP pyfunc_queue_length Requests that wait" in await scrape(port)
+        assert served.terminate() == 0
+    assert not any("pyfunc-metrics" in line for line in served.log)

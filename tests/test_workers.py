@@ -154,10 +154,3 @@ def test_a_worker_whose_loop_stands_still_is_replaced(tmp_path: Path) -> None:
         served.wait_for("WORKER TIMEOUT")
         served.wait_for('"ready"')
         assert ask(served, "/?a=1").isdigit()
-
-
-def test_each_worker_has_a_metrics_port_of_its_own(tmp_path: Path) -> None:
-    pytest.importorskip("prometheus_client", reason="the extra `metrics` is not installed")
-    with Served(write(tmp_path, PID), "--workers", "2", "--metrics-port", "0") as served:
-        ports = {served.wait_for(r"metrics on port (\d+)")[1] for _ in range(2)}
-        assert len(ports) == 2
