@@ -86,7 +86,7 @@ def create_app(
         _flask(loaded),
         telemetry.observers,
     )
-    webhook = _webhook(settings) if plan.takes_events else None
+    webhook = _webhook(settings)
 
     reads_body = plan.takes_events or invoker.reads_body
     handler = invoker.handle_events if plan.takes_events else invoker.handle_http

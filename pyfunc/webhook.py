@@ -49,7 +49,7 @@ class Webhook:
             origin = request.headers.get("WebHook-Request-Origin", "").strip().lower()
             if request.method == "OPTIONS":
                 return self._answer(request, origin)
-            if not self._is_agreed(origin):
+            if request.method == "POST" and not self._is_agreed(origin):
                 raise RequestError(
                     "deliveries of this WebHook-Request-Origin were not agreed on", status=403
                 )

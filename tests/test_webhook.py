@@ -114,6 +114,14 @@ async def test_deliveries_are_taken_from_agreed_origins_only(  # M52
     assert (await client.post("/", data=b"{}", headers=headers)).status == status
 
 
+async def test_http_functions_take_web_hooks_too(serve: Serve) -> None:
+    client = await serve("def main(body): return 'taken'", webhook_origins=(ORIGIN,))
+    assert (await client.options("/", headers=asking())).headers[ALLOWED[0]] == ORIGIN
+    assert (await client.post("/", data=b"x", headers=asking())).status == 200
+    assert (await client.post("/", data=b"x")).status == 403
+    assert (await client.get("/")).status == 200
+
+
 async def test_probes_ask_for_no_origin(serve: Serve) -> None:
     client = await serve(handle, webhook_origins=(ORIGIN,))
     assert (await client.get("/healthz/live")).status == 200
