@@ -79,8 +79,10 @@ def answers(sock: socket.socket, count: int = 1) -> list[tuple[int, bytes]]:
         length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head) if end else None
         if end and len(after) >= int(length[1] if length else 0):
             size = int(length[1] if length else 0)
-            found.append((int(head.split()[1]), head + end + after[:size]))
             rest = after[size:]
+            if head.split()[1] == b"100":
+                continue
+            found.append((int(head.split()[1]), head + end + after[:size]))
             continue
         try:
             more = sock.recv(1 << 16)
@@ -160,6 +162,9 @@ HEADS = {
     "two Hosts": (event(b"", b"Host: " + ECHO), {400}),
     "no method": (b" / HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
     "method of other characters": (ECHO + b"{} / HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
+    "CONNECT": (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n" + ECHO, {400, 405}),
+    "TRACE": (b"TRACE / HTTP/1.1\r\nHost: a\r\nx: " + ECHO + b"\r\n\r\n", {400, 405}),
+    "asterisk target": (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", {204, 400}),
     "unknown method": (b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", {405, 400}),
     "version 9.9": (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", {400, 505}),
     "no version": (b"GET /" + ECHO + b"\r\n\r\n", {400, 405}),
@@ -396,6 +401,41 @@ def test_what_follows_a_good_event_is_refused_after_its_answer(served: Served) -
         assert status == 200
         sock.sendall(ECHO + b"{} / HTTP/1.1\r\n\r\n")
         is_refused(answers(sock), {400})
+    is_well(served)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(
+            event(
+                b"{}", b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: x"
+            ),
+            id="upgrade to HTTP/2",
+        ),
+        pytest.param(
+            event(b"{}", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: x"),
+            id="upgrade to a web socket",
+        ),
+        pytest.param(event(b"{}", b"Expect: 100-continue"), id="expect and send at once"),
+        pytest.param(event(b"{}").replace(b"POST / ", b"POST http://a/ "), id="absolute target"),
+        pytest.param(
+            event(b"{}").replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: a\r\n", b""),
+            id="HTTP/1.0 without Host",
+        ),
+        pytest.param(b"\r\n\r\n" + event(b"{}"), id="empty lines before it"),
+        pytest.param(chunked(b"1\r\n{\r\n1\r\n}\r\n0\r\nx: y\r\n\r\n"), id="chunks and a trailer"),
+        pytest.param(
+            event(b"{}", b"ce-subject: 100% gr\xc3\xbcn \xf0\x9f\x98\x80"), id="as Go sends"
+        ),
+        pytest.param(event(b"{}", b'ce-subject: "a \\" b"'), id="quoted"),
+        pytest.param(event(b"{}").replace(b"ce-", b"Ce-"), id="names as Go sends them"),
+        pytest.param(event(b""), id="no data"),
+    ],
+)
+def test_unusual_events_are_taken(served: Served, data: bytes) -> None:
+    ((status, text),) = send(served, data)
+    assert status == 200, text
     is_well(served)
 
 
