@@ -31,7 +31,7 @@ from tests.conftest import Client, Serve
 from tests.serving import ROOT, environment
 
 _FILE = re.compile(r"# (\w+\.py)\n")
-_PYFUNC = re.compile(r"(?:\S*/)?python3? -m pyfunc (.*)", re.S)
+_PYFUNC = re.compile(r"((?:\w+=\S+ )*)(?:\S*/)?python3? -m pyfunc (.*)", re.S)
 _SERVES = re.compile(r"(?:(\w+)=(\S+) )?scripts/serve (examples/\S+)$")
 _RUNS = re.compile(r"curl |\w+=|printf ")
 
@@ -102,11 +102,13 @@ class Reader:
             done = self.call([sys.executable, "-m", "pytest", "-q", *self.tests])
             assert done.returncode == 0, done.stdout
 
-    def call(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    def call(
+        self, command: Sequence[str], variables: Mapping[str, str] = {}
+    ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=environment(),
+            env=environment(variables),
             capture_output=True,
             text=True,
             timeout=30,
@@ -120,7 +122,7 @@ class Reader:
             if served := _SERVES.match(step.command):
                 await self.start(served)
             elif called := _PYFUNC.match(step.command.partition(" #")[0]):
-                self.call_pyfunc(step, called[1], block.where)
+                self.call_pyfunc(step, called[1], called[2], block.where)
             elif _RUNS.match(step.command):
                 runnable.append(step)
             else:
@@ -133,14 +135,15 @@ class Reader:
             self.monkeypatch.setenv(served[1], served[2])
         self.client = await self.serve((ROOT / served[3] / "func.py").read_text())
 
-    def call_pyfunc(self, step: Step, words: str, where: str) -> None:
+    def call_pyfunc(self, step: Step, variables: str, words: str, where: str) -> None:
         """The options exist; and where the page shows function and output, this is it."""
         arguments, piped = _first_of_pipe(words)
         if "--help" not in arguments:
             _parser().parse_args(arguments)  # ends the process, and so the test, if it cannot
         if arguments[0] == "start" or piped or not (self.folder / "func.py").exists():
             return
-        done = self.call([sys.executable, "-m", "pyfunc", *arguments])
+        given = dict(variable.split("=", 1) for variable in variables.split())
+        done = self.call([sys.executable, "-m", "pyfunc", *arguments], given)
         if step.output:
             told = done.stdout + done.stderr
             assert same(step.output, told), f"{where}: {step.command}\nsays\n{told}"
