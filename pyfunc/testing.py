@@ -17,7 +17,7 @@ from aiohttp import web
 
 from pyfunc import exchange
 from pyfunc.app import create_app
-from pyfunc.errors import UnreachableError
+from pyfunc.errors import LoadError, UnreachableError
 from pyfunc.events import ContentMode, Event
 from pyfunc.loader import Loaded, load, loaded_from
 from pyfunc.middleware import FAILURE
@@ -269,21 +269,24 @@ class Invoke:
     ) -> tuple[Settings, Loaded]:
         if callable(function):
             return Settings(**options), loaded_from(function)
-        directory, module, name = _where(function or "func")
-        roots = [place / directory for place in (Path.cwd(), *self.places)]
-        root = next((root for root in roots if _has(root, module)), roots[0])
-        chosen = {"search_path": str(root), "module_name": module, "function_name": name}
+        directory, module, name = _where(function or "func.py")
+        roots = [place / (directory or "") for place in (Path.cwd(), *self.places)]
+        root = next((root for root in roots if _has(root, module)), None)
+        if root is None and directory is not None:  # a module's name may be of what is installed
+            searched = ", ".join(dict.fromkeys(map(str, roots)))
+            raise LoadError(f"there is no file {module}.py in {searched}")
+        chosen = {"search_path": str(root or "."), "module_name": module, "function_name": name}
         settings = Settings(**{**chosen, **options})
         return settings, load(settings.search_path, settings.module_name, settings.function_name)
 
 
-def _where(text: str) -> tuple[str, str, str | None]:
-    """`app/func.py:main` as directory, module and function."""
+def _where(text: str) -> tuple[str | None, str, str | None]:
+    """`app/func.py:main` as directory, module and function; no directory for a module's name."""
     head, colon, tail = text.rpartition(":")
     where, name = (head, tail) if colon and tail.isidentifier() else (text, None)
     if where.endswith(".py"):
         return str(Path(where).parent), Path(where).stem, name
-    return ".", where, name
+    return None, where, name
 
 
 def _has(root: Path, module: str) -> bool:
