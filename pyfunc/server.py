@@ -43,6 +43,12 @@ _WORKER_SIGNALS: Meanings = MappingProxyType(
 )
 _DRAIN_DELAY = 2.0
 
+# The rest of a body that was refused is read for so long at most, so that its sender sees why.
+_LINGERING = 5.0
+
+# Files, and so connections, that a process may have open at most.
+_FILES = 65536
+
 # What has been cancelled gets this long to say so to its client.
 _LAST_WORDS = 1.0
 # `on_shutdown` gets at least this long, however long the drain took.
@@ -84,6 +90,7 @@ def run(
     Raises:
         StartupError: The function cannot be served.
     """
+    _allow_files()
     numbers = _SIGNALS if supervised is None else _WORKER_SIGNALS
 
     def serve() -> int:
@@ -120,6 +127,19 @@ def _ignore(numbers: Iterable[signal.Signals]) -> None:
     """What comes now does not change how the process ends."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _allow_files() -> None:
+    """Take what the system allows: many set a limit of 1024 for programs that use `select`."""
+    try:
+        import resource  # not there on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _let_exit(code: int) -> None:
@@ -204,6 +224,7 @@ class _Server:
             keepalive_timeout=settings.keep_alive,
             max_head=settings.max_head,
             max_headers=settings.max_headers,
+            lingering_time=_LINGERING,
         )
 
     async def live(self, sockets: Sequence[socket.socket], meanings: Meanings) -> int:

@@ -1,12 +1,15 @@
 """A serving process from its start to its exit code: real processes, signals and sockets."""
 
+import asyncio
 import http.client
 import json
 import re
+import resource
 import signal
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -193,6 +196,84 @@ def test_half_a_request_holds_the_exit_no_longer_than_the_drain(
     ):
         half.sendall(part)
         assert ask(served, "/healthz/live")[0] == 200  # what came before it has been read
+        assert served.terminate() == 0
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """How many connections can be made here; a process started now gets a low limit at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    most = 65536 if hard == resource.RLIM_INFINITY else hard
+    yield min(2000, most - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_two_thousand_slow_requests_neither_stop_others_nor_stay(
+    tmp_path: Path, few_files: int
+) -> None:
+    """Half of them have sent half a head, the others half a body."""
+    source = "def main(body: bytes):\n    return body\n"
+    parts = (
+        b"GET / HTTP/1.1\r\nHost: a\r\nx: ",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\nhalf",
+    )
+    with Served(write(tmp_path, source), "--read-timeout", "3") as served:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        slow = []
+        for number in range(few_files):
+            slow.append(await asyncio.open_connection("127.0.0.1", served.port))
+            slow[-1][1].write(parts[number % 2])
+        for _ in range(20):
+            status, _ = await asyncio.to_thread(ask, served)
+            assert status == 200
+        answers = [(await reader.readline()).split()[1] for reader, _ in slow]
+        assert set(answers) == {b"408"}
+        assert resident_megabytes(served.process.pid) < 200
+        for _, writer in slow:
+            writer.close()
+        assert served.terminate() == 0
+
+
+def resident_megabytes(process: int) -> float:
+    """The most memory that a process ever had; 0 where the system does not tell."""
+    status = Path(f"/proc/{process}/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1000 if found else 0
+
+
+SEES = """
+async def main(query):
+    say('called')
+    try:
+        await asyncio.sleep(0.3)
+    except asyncio.CancelledError:
+        say('cancelled')
+        raise
+    say('finished')
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "option", "seen"),
+    [
+        pytest.param(SEES, "true", "cancelled", id="HTTP, asked for"),
+        pytest.param(SEES, "false", "finished", id="HTTP"),
+        pytest.param(SEES.replace("query", "event"), "true", "finished", id="events always"),
+    ],
+)
+def test_an_invocation_whose_client_goes_away(
+    tmp_path: Path, source: str, option: str, seen: str
+) -> None:
+    with Served(write(tmp_path, source), "--cancel-on-disconnect", option) as served:
+        with socket.create_connection(("127.0.0.1", served.port)) as client:
+            client.sendall(
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nce-id: 1\r\nce-source: /a\r\n"
+                b"ce-type: a\r\nce-specversion: 1.0\r\n\r\n"
+            )
+            served.wait_for("called")
+        assert served.wait_for("cancelled|finished")[0] == seen
         assert served.terminate() == 0
 
 
