@@ -20,8 +20,10 @@ __all__ = [
     "PRE_STOP",
     "RULES",
     "Deployment",
+    "admitted",
     "doubts",
     "grace",
+    "is_name",
     "memory",
     "near",
     "patience",
@@ -38,6 +40,8 @@ LONGEST = 600
 """Seconds: Knative's `max-revision-timeout-seconds`, unless an operator changed it."""
 MOST = 1000
 """Invocations: Knative's `container-concurrency-max-limit`, unless an operator changed it."""
+USUAL = 300
+"""Seconds: the `timeoutSeconds` of a Knative service that says none, as `func` makes it."""
 QUEUE_PROXY_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
 
 NOWHERE = "none"
@@ -138,6 +142,10 @@ def _on_knative(chosen: Settings, deployment: Deployment) -> Mapping[str, Any]:
     return {"queue": 10, "timeout": 45.0}
 
 
+def _by_func(chosen: Settings, deployment: Deployment) -> Mapping[str, Any]:
+    return {"queue": 10, "timeout": 285.0}
+
+
 # --- what follows from them -----------------------------------------------------------------------
 
 
@@ -158,9 +166,14 @@ def revision_timeout(settings: Settings) -> int:
     return max(patience(settings), _above(drain))
 
 
+def admitted(settings: Settings) -> int:
+    """Invocations at a time in a pod; each worker has limits of its own."""
+    return settings.concurrency * settings.workers
+
+
 def memory(settings: Settings) -> str:
     """256 MiB for the function and its libraries, and four of the largest bodies."""
-    return f"{256 + math.ceil(4 * settings.max_body / 2**20)}Mi"
+    return f"{(256 + math.ceil(4 * settings.max_body / 2**20)) * settings.workers}Mi"
 
 
 def _above(seconds: float) -> int:
@@ -169,9 +182,8 @@ def _above(seconds: float) -> int:
 
 # --- names ----------------------------------------------------------------------------------------
 
-# RFC 1035, section 2.3.1, which Kubernetes takes for the names of services; Knative makes a host
-# name of it.
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?").fullmatch
+is_name = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?").fullmatch
+"""Whether a service may be called so (RFC 1035, section 2.3.1): Knative makes a host name of it."""
 _PLAIN_TYPE = re.compile(r"[a-z0-9]+(\.[a-z0-9]+)*").fullmatch
 # https://github.com/distribution/reference, regexp.go.
 _IMAGE = re.compile(
@@ -210,7 +222,7 @@ def _bad_names(settings: Settings, deployment: Deployment) -> Iterator[str]:
         "dead-letter": deployment.dead_letter,
     }
     for flag, name in names.items():
-        if not _NAME(name):
+        if not is_name(name):
             meant = f"; did you mean {near(name)}?" if near(name) else ""
             yield (
                 f"--{flag} is {name!r}: expected up to 63 lower-case letters, digits and hyphens,"
@@ -219,8 +231,8 @@ def _bad_names(settings: Settings, deployment: Deployment) -> Iterator[str]:
 
 
 def _bad_image(settings: Settings, deployment: Deployment) -> Iterator[str]:
-    of_the_name = deployment.image == f"{deployment.name}:latest"
-    if not of_the_name and not _IMAGE(deployment.image):
+    ours = ("", f"{deployment.name}:latest")
+    if deployment.image not in ours and not _IMAGE(deployment.image):
         yield (
             f"--image is {deployment.image!r}: expected the reference of an image, such as"
             " registry.example.com/team/my-function:1.0.0"
@@ -267,8 +279,20 @@ def _endless_for_a_broker(settings: Settings, deployment: Deployment) -> Iterato
 
 
 def _too_many(settings: Settings, deployment: Deployment) -> Iterator[str]:
-    if settings.concurrency > MOST:
-        yield f"--concurrency is {settings.concurrency}: Knative takes {MOST} at most, 0 for any"
+    if (many := admitted(settings)) > MOST:
+        yield f"--concurrency makes {many} in a pod: Knative takes {MOST} at most, 0 for any"
+
+
+def _unknown_workers(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    if settings.workers == 0:
+        yield "--workers is 0: how many share the limits of a pod has to be known"
+
+
+def _funcs_own(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    if deployment.chose("port"):
+        yield "--port is not for func, which says where to listen"
+    if deployment.sink_binding:
+        yield "--sink-binding is not for func, whose file has no place for it"
 
 
 # --- what is doubtful -----------------------------------------------------------------------------
@@ -287,6 +311,22 @@ def _too_long(settings: Settings, deployment: Deployment) -> Iterator[str]:
         yield (
             f"timeoutSeconds is {seconds}: Knative refuses more than {LONGEST} unless its"
             " max-revision-timeout-seconds is raised"
+        )
+
+
+def _longer_than_usual(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    if (seconds := settings.queue_timeout + settings.timeout) >= USUAL:
+        yield (
+            f"--queue-timeout and --timeout make {seconds:g} s: Knative waits {USUAL} s for an"
+            " answer where func deployed"
+        )
+
+
+def _many_metrics(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    if settings.metrics_port and settings.workers > 1:
+        yield (
+            f"--workers is {settings.workers}: each has a --metrics-port of its own, from"
+            f" {settings.metrics_port} up, and only the first is told"
         )
 
 
@@ -319,17 +359,28 @@ def _has_to_be_there(settings: Settings, deployment: Deployment) -> Iterator[str
         yield f"a Trigger is ready once {' and '.join(needed)}, not printed here, are there"
 
 
-_ANYWHERE = (_bad_names, _bad_image, _bad_types, _bad_ports, _addresses, _endless_for_a_broker)
+def _funcs_triggers(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    if deployment.event_types:
+        yield (
+            f"func makes Triggers that leave retries and a dead-letter sink to the Broker"
+            f" {deployment.broker}, which has to be there"
+        )
+
+
+_NAMES = (_bad_names, _bad_image, _bad_types, _bad_ports, _addresses, _unknown_workers)
+_SERVING = (_queue_proxys_ports, _endless_here, _too_many)
+_DOUBTS = (_few_threads, _many_metrics, _comes_back)
 
 RULES: Mapping[str, Rules] = {
     "knative": Rules(
-        _on_knative,
-        (*_ANYWHERE[:-1], _queue_proxys_ports, _endless_here, _too_many),
-        (_too_long, _few_threads, _nothing_comes, _comes_back, _has_to_be_there),
+        _on_knative, (*_NAMES, *_SERVING), (_too_long, _nothing_comes, *_DOUBTS, _has_to_be_there)
     ),
     "kubernetes": Rules(
-        _on_kubernetes,
-        _ANYWHERE,
-        (_cut_short, _few_threads, _comes_back, _has_to_be_there),
+        _on_kubernetes, (*_NAMES, _endless_for_a_broker), (_cut_short, *_DOUBTS, _has_to_be_there)
+    ),
+    "func": Rules(
+        _by_func,
+        (*_NAMES, *_SERVING, _funcs_own),
+        (_longer_than_usual, _nothing_comes, *_DOUBTS, _funcs_triggers),
     ),
 }

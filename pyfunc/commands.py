@@ -197,7 +197,7 @@ _MANIFEST_FLAGS = (
     _flag(
         "--for",
         dest="platform",
-        choices=("knative", "kubernetes"),
+        choices=("knative", "kubernetes", "func"),
         default="knative",
         help="the platform (default: knative)",
     ),

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -16,6 +17,7 @@ from pyfunc.cluster import (
     NOWHERE,
     PRE_STOP,
     Deployment,
+    admitted,
     doubts,
     grace,
     memory,
@@ -72,9 +74,10 @@ def run(
     loaded = load(settings.search_path, settings.module_name, settings.function_name)
     plan = compile_plan(loaded.function, str(loaded))
     name = name or near(Path(settings.search_path).resolve().name) or "function"
+    objects = PLATFORMS[platform].objects
     deployment = Deployment(
         name=name,
-        image=image or f"{name}:latest",
+        image=image or (f"{name}:latest" if objects else ""),
         takes_events=plan.takes_events,
         is_async=plan.is_async,
         event_types=tuple(dict.fromkeys(event_types or ())),
@@ -84,7 +87,7 @@ def run(
     settled = settle(platform, deployment)
     texts = [text for _, text in documents(platform, deployment)]
     say(_headline(loaded, plan) + "---\n".join(texts).rstrip())
-    unnamed = () if image else (f"no --image is named: {name}:latest stands there",)
+    unnamed = () if image or not objects else (f"no --image is named: {name}:latest stands there",)
     found = [finding.message for finding in warnings(loaded, plan, settled)]
     for doubt in (*unnamed, *doubts(platform, deployment, settled), *found):
         warn(f"pyfunc: {doubt}")
@@ -118,11 +121,11 @@ def documents(platform: str, deployment: Deployment) -> Iterator[tuple[str, str]
     row = PLATFORMS[platform]
     settings = settle(platform, deployment)
     values = {**_values(deployment, settings, row.environment), **row.values(deployment, settings)}
-    if deployment.dead_letter != NOWHERE:
+    if row.objects and deployment.dead_letter != NOWHERE:
         values["undelivered"] = fill("dead-letter-sink", values).rstrip()
     for text in row.texts:
         yield text, fill(text, values)
-    for event_type in deployment.event_types:
+    for event_type in deployment.event_types if row.objects else ():
         trigger = trigger_name(deployment.name, event_type)
         yield "trigger", fill("trigger", {**values, **_scalars(trigger=trigger, type=event_type)})
     if deployment.sink_binding:
@@ -161,6 +164,9 @@ def _values(deployment: Deployment, settings: Settings, environment: Mapping[str
         "ready_timeout": str(probe),
         "live_timeout": str(probe + 1),
         "memory": memory(settings),
+        "concurrency": str(admitted(settings)),
+        "cpu": str(settings.workers),
+        "together": "PYFUNC_CONCURRENCY in each worker" if settings.workers > 1 else _TOGETHER,
         "env": _environment(deployment, settings, environment),
         "undelivered": _LOST,
     }
@@ -188,7 +194,6 @@ def _knative(deployment: Deployment, settings: Settings) -> Values:
     return {
         "slow": f"periodSeconds: {probe}\ntimeoutSeconds: {probe}" if probe > 1 else "",
         "visibility": _INSIDE if deployment.takes_events else "",
-        "concurrency": str(settings.concurrency),
         "patience": str(revision_timeout(settings)),
         "port": str(settings.port),
         "wait": str(revision_timeout(settings) + 5),
@@ -198,9 +203,28 @@ def _knative(deployment: Deployment, settings: Settings) -> Values:
     }
 
 
+_TOGETHER = "The same as PYFUNC_CONCURRENCY"
 _LOST = (
     "# What is still not taken then is lost, unless a `deadLetterSink` is here or at the broker."
 )
+
+
+def _func(deployment: Deployment, settings: Settings) -> Values:
+    identity = {"invoke": "cloudevent"} if deployment.takes_events else {}
+    identity |= {"image": _scalar(deployment.image)} if deployment.image else {}
+    subscriptions = [
+        f"  - source: {_scalar(deployment.broker)}\n    filters:\n      type: {_scalar(event_type)}"
+        for event_type in deployment.event_types
+    ]
+    return {
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "identity": "\n".join(f"{name}: {text}" for name, text in identity.items()),
+        "live": _scalar(settings.live_paths[-1]),
+        "ready": _scalar(settings.ready_paths[-1]),
+        "subscriptions": "\n".join(["subscriptions:" * bool(subscriptions), *subscriptions]),
+    }
+
+
 _SERVING = "serving.knative.dev/v1"
 _INSIDE = (
     "# The broker is inside the cluster. Without this label the world may send events too.\n"
@@ -272,6 +296,8 @@ class Platform:
     texts: tuple[str, ...]
     values: Callable[[Deployment, Settings], Values]
     environment: Mapping[str, str]
+    objects: bool = True
+    """Whether documents for `kubectl`; else one for a tool, which needs no image yet."""
 
 
 PLATFORMS: Mapping[str, Platform] = {
@@ -284,6 +310,17 @@ PLATFORMS: Mapping[str, Platform] = {
             " one.",
             "timeout": "",
         },
+    ),
+    "func": Platform(
+        ("func",),
+        _func,
+        {
+            "concurrency": "",
+            "queue": "",
+            "timeout": "With PYFUNC_QUEUE_TIMEOUT less than the 300 s that Knative waits, so that"
+            " the answer is pyfunc's.",
+        },
+        objects=False,
     ),
     "kubernetes": Platform(
         (

@@ -1,16 +1,16 @@
 """Makes a directory with a function from a template, its test, and what it takes to deploy it.
 
 `templates/pyfunc` has the functions; they are copied as they are. `scaffold` has what goes around
-each of them; the function's name is filled in there.
+each of them, and the manifests are those that `manifest` prints.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from string import Template
 
+from pyfunc.cluster import NOWHERE, Deployment, is_name, near
 from pyfunc.errors import SettingsError
+from pyfunc.manifest import documents
 
 __all__ = ["TEMPLATES", "run"]
 
@@ -20,8 +20,7 @@ _SCAFFOLD = _HERE / "scaffold"
 
 TEMPLATES = ("http", "event", "typed", "batch", "stream")
 _OF_EVENTS = ("event", "typed", "batch")
-# Knative makes a host name of it (RFC 1123, section 2.1).
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?").fullmatch
+_ASYNC = ("typed", "stream")
 # Names that packaging tools would take for their own.
 _DOTTED: Mapping[str, str] = {"dockerignore": ".dockerignore", "gitignore": ".gitignore"}
 
@@ -53,12 +52,12 @@ def run(say: Callable[[str], None], name: str, template: str) -> int:
 
 
 def _refuse_bad_name(name: str) -> None:
-    if _NAME(name):
+    if is_name(name):
         return
-    near = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:63]
+    meant = near(name)
     raise SettingsError(
         f"the name {name!r} cannot be that of a service: expected lower-case letters, digits and"
-        " hyphens, a letter first" + (f"; did you mean {near}?" if _NAME(near) else "")
+        " hyphens, a letter first" + (f"; did you mean {meant}?" if meant else "")
     )
 
 
@@ -73,17 +72,25 @@ def _files(name: str, template: str) -> Iterator[tuple[str, str]]:
     for path in sorted((_FUNCTIONS / template).iterdir()):
         if path.is_file():
             yield path.name, path.read_text(encoding="utf-8")
-    of_events = template in _OF_EVENTS
-    filled = {
-        "name": name,
-        "image": f"registry.example.com/team/{name}",
-        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "invoke": "invoke: cloudevent\n" if of_events else "",
-    }
     for path in sorted(_SCAFFOLD.iterdir()):
-        if path.is_file() and (of_events or path.name != "trigger.yaml"):
-            text = Template(path.read_text(encoding="utf-8")).substitute(filled)
-            yield _DOTTED.get(path.name, path.name), text
+        if path.is_file():
+            yield _DOTTED.get(path.name, path.name), path.read_text(encoding="utf-8")
+    yield from _manifests(name, template)
+
+
+def _manifests(name: str, template: str) -> Iterator[tuple[str, str]]:
+    function = Deployment(
+        name=name,
+        image=f"registry.example.com/team/{name}",
+        takes_events=template in _OF_EVENTS,
+        is_async=template in _ASYNC,
+        event_types=("com.example.order",) if template in _OF_EVENTS else (),
+        dead_letter=NOWHERE,
+    )
+    for text, manifest in documents("knative", function):
+        yield f"{text.removeprefix('knative-')}.yaml", manifest
+    for text, manifest in documents("func", replace(function, image="", event_types=())):
+        yield f"{text}.yaml", manifest
 
 
 def _told(directory: Path, template: str, files: list[str]) -> str:

@@ -116,7 +116,7 @@ def _check_memory(manifest: Manifest) -> None:
     [container] = pod(manifest)["containers"]
     quantity = container["resources"]["limits"]["memory"]
     limit = int(quantity[:-2]) * UNITS[quantity[-2:]]
-    assert limit >= 4 * settings_of(manifest).max_body
+    assert limit >= 4 * settings_of(manifest).max_body * settings_of(manifest).workers
 
 
 def check_deployment(manifest: Manifest) -> None:
@@ -132,7 +132,7 @@ def check_deployment(manifest: Manifest) -> None:
 def check_knative_service(manifest: Manifest) -> None:
     """Knative's limits are in step with pyfunc's."""
     revision, settings = pod(manifest), settings_of(manifest)
-    assert revision["containerConcurrency"] == settings.concurrency
+    assert revision["containerConcurrency"] == settings.concurrency * settings.workers
     assert settings.queue_timeout + settings.timeout < revision["timeoutSeconds"]
     assert revision["timeoutSeconds"] >= KNATIVE_DRAIN + settings.drain_timeout
     assert settings.queue > 0

@@ -197,7 +197,23 @@ REFUSED = [
     (
         "knative",
         {"options": {"concurrency": "1001"}},
-        "--concurrency is 1001: Knative takes 1000 at most, 0 for any",
+        "--concurrency makes 1001 in a pod: Knative takes 1000 at most, 0 for any",
+    ),
+    (
+        "knative",
+        {"options": {"concurrency": "400", "workers": "3"}},
+        "--concurrency makes 1200 in a pod: Knative takes 1000 at most, 0 for any",
+    ),
+    (
+        "kubernetes",
+        {"options": {"workers": "0"}},
+        "--workers is 0: how many share the limits of a pod has to be known",
+    ),
+    ("func", {"options": {"port": "80"}}, "--port is not for func, which says where to listen"),
+    (
+        "func",
+        {"sink_binding": True},
+        "--sink-binding is not for func, whose file has no place for it",
     ),
     (
         "knative",
@@ -218,6 +234,25 @@ NOT_PRINTED = "a Trigger is ready once the Broker default{}, not printed here, a
 DOUBTFUL = [
     ("knative", {}, []),
     ("kubernetes", {"takes_events": True}, []),
+    ("func", {}, []),
+    (
+        "func",
+        {**EVENT, "options": {"timeout": "290"}},
+        [
+            "--queue-timeout and --timeout make 300 s: Knative waits 300 s for an answer where"
+            " func deployed",
+            "func makes Triggers that leave retries and a dead-letter sink to the Broker default,"
+            " which has to be there",
+        ],
+    ),
+    (
+        "kubernetes",
+        {"options": {"workers": "2", "metrics_port": "9100"}},
+        [
+            "--workers is 2: each has a --metrics-port of its own, from 9100 up, and only the"
+            " first is told"
+        ],
+    ),
     (
         "knative",
         {"takes_events": True},

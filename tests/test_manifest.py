@@ -1,9 +1,11 @@
 """`manifest`: what it prints is taken by a cluster, is in step, and is what `docker/` shows."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -11,10 +13,12 @@ from pyfunc.cluster import Deployment
 from pyfunc.manifest import PLATFORMS, documents
 from pyfunc.settings import Settings
 from tests.clusters import (
+    SCHEMAS,
     Manifest,
     check,
     check_deployment,
     check_knative_service,
+    load,
     pod,
     seconds,
     settings_of,
@@ -74,6 +78,7 @@ OPTIONS_IN_STEP = [
     pytest.param({"max_body": "1Gi"}, id="largest body"),
     pytest.param({"port": "9000", "metrics_port": "9900"}, id="ports"),
     pytest.param({"live_paths": "/alive", "ready_paths": "/a b#c,/ready"}, id="paths"),
+    pytest.param({"workers": "3"}, id="workers"),
     pytest.param({"probe_timeout": "4.5"}, id="slow probe"),
     pytest.param({"reply_source": 'x"\\: #é\u2028', "debug": "true"}, id="texts"),
 ]
@@ -119,6 +124,34 @@ def test_kubernetes_takes_what_is_printed(is_async: bool, options: dict[str, str
     for name, text in options.items():
         expected = getattr(Settings.resolve({name: text}, environ={}), name)
         assert getattr(settings_of(manifests["Deployment"]), name) == expected
+
+
+@pytest.mark.parametrize("takes_events", [False, True], ids=["http", "event"])
+def test_func_takes_what_is_printed(takes_events: bool) -> None:
+    types = ["com.example.order", "no"] if takes_events else []
+    deployment = Deployment(
+        name="greet",
+        image="registry.example.com/team/greet:1.0.0",
+        takes_events=takes_events,
+        event_types=types,
+        options={"timeout": "60", "workers": "2", "max_body": "1Gi"},
+    )
+    ((_, text),) = documents("func", deployment)
+    function = yaml.safe_load(text.replace("created: 2", "created: at 2"))
+    schema = load(SCHEMAS / "func.yaml")
+    jsonschema.Draft202012Validator({**schema, "$ref": "#/$defs/function"}).validate(function)
+    assert (function["name"], function["image"]) == (deployment.name, deployment.image)
+    assert function.get("invoke") == ("cloudevent" if takes_events else None)
+    asked = function["deploy"].get("subscriptions", [])
+    assert asked == [{"source": "default", "filters": {"type": each}} for each in types]
+    assert function["deploy"]["options"]["resources"]["limits"] == {
+        "cpu": "2",
+        "memory": f"{2 * (256 + 4096)}Mi",
+        "concurrency": 80,
+    }
+    environ = {variable["name"]: variable["value"] for variable in function["run"]["envs"]}
+    settings = Settings.resolve(environ=environ)
+    assert (settings.concurrency, settings.timeout, settings.workers) == (40, 60, 2)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -300,3 +333,14 @@ def test_bases_are_what_is_printed_where_nothing_is_chosen(name: str) -> None:
     # The example overlay changes the type of the base's one Trigger, which is not called after it.
     text = text.replace("name: function-com-example-order-created", "name: function")
     assert text == (ROOT / "docker" / BASES[name]).read_text()
+
+
+def test_func_yaml_of_docker_is_what_is_printed_but_for_its_head() -> None:
+    """It has a date of its own, and an introduction."""
+    ((_, text),) = documents("func", replace(SHOWN, image="", event_types=(), sink_binding=False))
+    shown = (ROOT / "docker/knative/func.yaml").read_text()
+    _, _, after = text.partition("created: ")
+    _, _, expected = shown.partition("created: ")
+    assert after.partition("\n")[2] == expected.partition("\n")[2]
+    assert "specVersion: 0.35.0\nname: function\nruntime: pyfunc\n" in text
+    assert "specVersion: 0.35.0\nname: function\nruntime: pyfunc\n" in shown

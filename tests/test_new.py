@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import jsonschema
@@ -16,6 +15,7 @@ import yaml
 from pyfunc import __version__
 from pyfunc.commands import COMMANDS
 from pyfunc.new import TEMPLATES
+from tests.clusters import check
 from tests.serving import ROOT, Served, environment, pyfunc
 
 PACKAGE = ROOT / "pyfunc"
@@ -101,19 +101,15 @@ def test_image_runs_as_the_manifests_ask(made: Path) -> None:
     assert 'ENTRYPOINT ["python", "-P", "-m", "pyfunc"]\nCMD ["start"]\n' in text
 
 
-def test_service_is_that_of_the_deployment_guide() -> None:
-    """Two copies, because a wheel has no `docker` directory; they stay the same."""
-    ours = Template((PACKAGE / "scaffold/service.yaml").read_text())
-    theirs = (ROOT / "docker/knative/base/service.yaml").read_text()
-    assert ours.substitute(name="function", image="function") == theirs
-
-
-def test_func_yaml_is_that_of_the_deployment_guide() -> None:
-    ours = Template((PACKAGE / "scaffold/func.yaml").read_text())
-    text = ours.substitute(
-        name="function", created="2026-01-01T00:00:00Z", invoke="invoke: cloudevent\n"
-    )
-    assert yaml.safe_load(text) == load(ROOT / "docker/knative/func.yaml")
+def test_manifests_are_those_of_the_command(made: Path, template: str) -> None:
+    image = ("--image", "registry.example.com/team/my-function")
+    of_events = ("--event-type", "com.example.order", "--dead-letter", "none")
+    flags = of_events if template in OF_EVENTS else ()
+    printed = pyfunc("manifest", *image, *flags, cwd=made)
+    files = ["service.yaml", "trigger.yaml"] if template in OF_EVENTS else ["service.yaml"]
+    assert [*yaml.safe_load_all(printed.stdout)] == [load(made / file) for file in files]
+    for file in files:
+        check(load(made / file))
 
 
 def test_requirements_are_met_by_this_version(made: Path) -> None:
