@@ -376,7 +376,7 @@ def _mismatch(name: str, annotation: Any, source: Source) -> str:
 # --- what is told ---------------------------------------------------------------------------------
 
 
-_UNKNOWN = "the name asks for nothing that is known"
+_UNKNOWN = "there is nothing of this name to ask for"
 
 
 def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
@@ -384,7 +384,7 @@ def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
         return "it belongs to a method: take that of an instance, such as `main = Handler().main`"
     known = [parameter for source in sources for parameter in source.parameters]
     near = _ALSO_CALLED.get(name.lower()) or nearest(name.lower(), known, cutoff=0.55)
-    typed = "" if _is_open(annotation) else f", nor does its annotation {type_name(annotation)}"
+    typed = "" if _is_open(annotation) else f", nor of the type {type_name(annotation)}"
     if near is not None:
         return f"{_UNKNOWN}{typed}; did you mean {near}?"
     remedy = "; call it data for the data of an event, or body for the body of a request"

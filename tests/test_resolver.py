@@ -410,10 +410,10 @@ def test_all_parameters_that_cannot_be_bound_are_told_at_once(compiled: Any) -> 
 
     assert str(caught.value) == (
         "func.main cannot be bound:\n"
-        "  - evnt: the name asks for nothing that is known; did you mean event?\n"
-        "  - order: the name asks for nothing that is known, nor does its annotation int;"
+        "  - evnt: there is nothing of this name to ask for; did you mean event?\n"
+        "  - order: there is nothing of this name to ask for, nor of the type int;"
         " call it data for the data of an event, or body for the body of a request\n"
-        "  - headrs: the name asks for nothing that is known; did you mean headers?\n"
+        "  - headrs: there is nothing of this name to ask for; did you mean headers?\n"
         "A parameter may be named event, data, payload, attributes, events, req, request, body,"
         " headers, query, method, path or context,"
         " be annotated with a type that says what it is, or have a default."
@@ -438,7 +438,7 @@ def test_all_parameters_that_cannot_be_bound_are_told_at_once(compiled: Any) -> 
 )
 def test_nearest_known_name_is_told(compiled: Any, name: str, near: str) -> None:
     assert faults(compiled, f"def main({name}): ...") == (
-        f"{name}: the name asks for nothing that is known; did you mean {near}?",
+        f"{name}: there is nothing of this name to ask for; did you mean {near}?",
     )
 
 
