@@ -227,7 +227,6 @@ class Connections(web.Server):
     def __init__(self, handler: Any, *, keepalive_timeout: float, **kwargs: Any) -> None:
         super().__init__(handler, keepalive_timeout=keepalive_timeout or _JUST_USED, **kwargs)
         self._gone: asyncio.Event | None = None
-        self._closes_idle = False
         if not keepalive_timeout:
             self.request_factory = _last_of(self.request_factory)
 
@@ -247,13 +246,12 @@ class Connections(web.Server):
             connection.end()
 
     def close_idle(self) -> None:
-        """Close what is idle; what was used just now, as soon as it is not any more."""
-        self._closes_idle = True
+        """Close what is idle, but for what was used just now; from now on, again and again."""
         now = self._loop.time()
         for connection in self._each():
-            if connection.is_idle:
-                left = connection.used + _JUST_USED - now
-                self._loop.call_later(max(0.0, left), _close_if_idle, connection)
+            if connection.is_idle and connection.used + _JUST_USED <= now:
+                connection.force_close()
+        self._loop.call_later(_JUST_USED, self.close_idle)
 
     async def closed(self) -> None:
         """Wait until no connection is left, and no request of one that went away."""
@@ -265,8 +263,6 @@ class Connections(web.Server):
         """A connection is there; it was accepted earlier, maybe before the drain began."""
         super().connection_made(handler, transport)
         handler._request_factory = self.request_factory
-        if self._closes_idle:
-            self._loop.call_later(_JUST_USED, _close_if_idle, cast(Connection, handler))
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
@@ -312,11 +308,6 @@ def _last_of(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequ
         return make(message._replace(should_close=True), *rest)
 
     return make_last
-
-
-def _close_if_idle(connection: Connection) -> None:
-    if connection.is_idle:
-        connection.force_close()
 
 
 def _refusal(error: HttpProcessingError) -> RequestError:

@@ -320,6 +320,27 @@ class TestDrain:
             assert (await half.answer())[0] == 200
             await server.connections.closed()
 
+    async def test_a_stream_begun_before_the_drain_ends_its_connection_too(self) -> None:
+        """Its head has said that more requests may come."""
+        go = asyncio.Event()
+
+        async def streams(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse(headers={"Content-Length": "4"})
+            await response.prepare(request)
+            await go.wait()
+            await response.write(b"done")
+            return response
+
+        async with serving(streams) as server:
+            peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await peer.reader.readuntil(b"\r\n\r\n")
+            server.connections.drain()
+            server.connections.close_idle()
+            go.set()
+            assert await peer.reader.readexactly(4) == b"done"
+            await server.connections.closed()
+            assert await peer.is_closed()
+
     async def test_a_request_that_follows_the_last_one_closely_is_answered(self) -> None:
         get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         async with serving() as server:
