@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -365,25 +366,25 @@ def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
 
 
 def test_an_idle_process_uses_no_cpu(tmp_path: Path) -> None:
-    """No timer runs: the number of times that it was switched to stays what it was."""
+    """No timer runs: there is a second in which it was not switched to at all.
+
+    The first seconds may not be such, with what is left over of the start.
+    """
     with Served(write(tmp_path, "def main(): ...")) as served:
         served.wait_for('"ready"')
+        status = Path(f"/proc/{served.process.pid}/status")
+        if not status.exists():
+            pytest.skip("no /proc on this system")
 
         def switches() -> list[str]:
-            status = Path(f"/proc/{served.process.pid}/status")
-            if not status.exists():
-                pytest.skip("no /proc on this system")
-            lines = status.read_text().splitlines()
-            return [line for line in lines if "voluntary_ctxt" in line]
+            return re.findall(r"voluntary_ctxt_switches:\s+\d+", status.read_text())
 
-        ask(served, "/healthz/live")
-        settled = switches()
-        for _ in range(100):
-            if (now := switches()) == settled:
-                break
-            settled = now
-        signal.sigtimedwait([], 1.0)
-        assert switches() == settled
+        def is_idle() -> bool:
+            before = switches()
+            time.sleep(1)
+            return switches() == before
+
+        assert any(is_idle() for _ in range(5))
         served.terminate()
 
 
