@@ -470,7 +470,10 @@ def _from_structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event |
             faults[name] = "malformed JSON"
             value = ""
         if value is not None:  # null is unset (JSON format, section 2.2)
-            attributes[name] = check_value(name, value, faults)
+            attributes[name] = value
+    if not are_bare(attributes.values()):
+        for name, value in attributes.items():
+            check_value(name, value, faults)
     good = {n: v for n, v in attributes.items() if n not in faults} if faults else attributes
     check(good, faults)
     payload = _structured_payload(members, attributes, faults)

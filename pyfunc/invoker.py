@@ -103,7 +103,8 @@ class Invoker:
             return made
         response = self.replies.response(made.events, request, is_batch or made.is_list)
         if made.events:
-            response.headers.update(invocation.trace.headers)
+            for name, value in invocation.trace.headers.items():
+                response.headers[name] = value
         return response
 
     async def _spread(
