@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "Event", "Reject", "Request", "Retry", "__version__", "create_app"]
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _HOMES = {
     "Context": "pyfunc.context",
