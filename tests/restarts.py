@@ -118,7 +118,11 @@ class Switch:
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ready = [instance for instance in self.instances if instance.is_ready]
         instance = ready[next(self._turn) % len(ready)]
-        there = await asyncio.open_connection("127.0.0.1", instance.port)
+        try:
+            there = await asyncio.open_connection("127.0.0.1", instance.port)
+        except BaseException:
+            writer.transport.abort()
+            raise
         for source, target in ((reader, there[1]), (there[0], writer)):
             pipe = asyncio.create_task(_pipe(source, target))
             self._pipes.add(pipe)
@@ -139,9 +143,11 @@ async def _pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 async def _is_ready(port: int) -> bool:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /healthz/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
+        try:
+            writer.write(b"GET /healthz/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+        finally:
+            writer.close()
     except OSError:
         return False
     return b" 200 " in answer.partition(b"\r\n")[0]

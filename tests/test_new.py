@@ -12,13 +12,14 @@ import jsonschema
 import pytest
 import yaml
 
+import pyfunc as package
 from pyfunc import __version__
 from pyfunc.commands import COMMANDS
 from pyfunc.new import TEMPLATES
 from tests.clusters import check
 from tests.serving import ROOT, Served, environment, pyfunc
 
-PACKAGE = ROOT / "pyfunc"
+PACKAGE = Path(package.__file__).parent
 NEITHER = ("-p", "no:aiohttp", "-p", "no:asyncio")  # of the plugins for async tests
 OF_EVENTS = {"event", "typed", "batch"}
 
