@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from harness import bodies, cold_start, environments, load, memory, results, tables
+from harness import bodies, cold_start, environments, load, memory, observed, results, tables
 from harness.errors import BenchmarkError
 from harness.options import HERE, Options, parse
 from harness.runtimes import RUNTIMES
@@ -14,6 +14,7 @@ SECTIONS = {
     "cold-start": cold_start.measure,
     "memory": memory.measure,
     "soak": memory.soak,
+    "observed": observed.measure,
 }
 RUNS = {
     "all": ("load", "bodies", "cold-start", "memory"),

@@ -12,6 +12,9 @@ from harness.options import HERE
 PROJECT = HERE.parent
 REQUIREMENTS = HERE / "requirements"
 
+# Environments that have this checkout, with these extras.
+CHECKOUTS = {"pyfunc": "", "pyfunc-observed": "[metrics,otel]"}
+
 
 def prepare(cache: Path, names: list[str]) -> None:
     """Make or renew the environments called `names`; nothing is done for those that are current.
@@ -37,9 +40,10 @@ def versions(cache: Path, name: str) -> dict[str, str]:
 
 def _make(folder: Path, name: str) -> None:
     venv.create(folder, clear=True, with_pip=True)
-    if name == "pyfunc":
+    if name in CHECKOUTS:
         # Not editable: an editable install is found through a path hook, which costs start time.
-        _pip(folder, "install", "--constraint", str(REQUIREMENTS / "aiohttp.txt"), str(PROJECT))
+        project = f"{PROJECT}{CHECKOUTS[name]}"
+        _pip(folder, "install", "--constraint", str(REQUIREMENTS / "aiohttp.txt"), project)
     else:
         _pip(folder, "install", "--requirement", str(REQUIREMENTS / f"{name}.txt"))
 
@@ -61,7 +65,7 @@ def _fingerprint(name: str) -> str:
 
 
 def _ingredients(name: str) -> list[Path]:
-    if name != "pyfunc":
+    if name not in CHECKOUTS:
         return [REQUIREMENTS / f"{name}.txt"]
     sources = sorted((PROJECT / "pyfunc").rglob("*.py"))
     return [REQUIREMENTS / "aiohttp.txt", PROJECT / "pyproject.toml", *sources]

@@ -1,5 +1,7 @@
 """Requests per second, latency and CPU time, case by case, in interleaved rounds."""
 
+from collections.abc import Sequence
+
 from harness import wrk
 from harness.cases import CASES, Case
 from harness.errors import WrongAnswerError
@@ -16,7 +18,11 @@ def measure(options: Options) -> Section:
     Rates are requests per second, latencies and CPU times (per request) seconds.
     """
     wrk.require()
-    cases = [case for case in CASES if options.only in case.name]
+    return rounds([case for case in CASES if options.only in case.name], options)
+
+
+def rounds(cases: Sequence[Case], options: Options) -> Section:
+    """Samples of each case, one a round."""
     found: Section = {case.name: _empty(case) for case in cases}
     for number in range(options.rounds):
         for case in cases:

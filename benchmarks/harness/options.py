@@ -7,12 +7,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 
 COMMANDS = {
-    "all": "everything but the soak (the default)",
+    "all": "everything but the soak and the observed (the default)",
     "load": "requests per second, latency and CPU time per request",
     "bodies": "the cost of a byte in large bodies, and what a stalled stream holds",
     "cold-start": "from exec to the first answer",
     "memory": "resident memory after the first answer",
     "soak": "resident memory after ten thousand invocations and after a million",
+    "observed": "what the access log, metrics and traces cost, each of them on",
     "report": "print saved results and draw the chart again, measuring nothing",
     "setup": "make the virtual environments, measuring nothing",
 }

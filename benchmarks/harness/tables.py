@@ -6,8 +6,10 @@ from statistics import median
 from harness.goals import Verdict, by_cpu, judge
 from harness.results import Results
 
+RATE = {"rate": ("req/s", 1.0, ",.0f")}
 HEADINGS = {
-    "load": ("requests per second, on one core", {"rate": ("req/s", 1.0, ",.0f")}),
+    "load": ("requests per second, on one core", RATE),
+    "observed": ("an event with a reply, and who looks on", RATE),
     "cold-start": (
         "exec to first answer",
         {"wall": ("ms", 1e3, ".0f"), "cpu": ("CPU ms", 1e3, ".0f")},
@@ -37,7 +39,7 @@ def sections(results: Results) -> Iterable[str]:
         rows = results.get(section)
         if rows:
             yield f"\n{title}: median (least to greatest)"
-            wanted = {**measures, **LATENCY} if section == "load" else measures
+            wanted = {**measures, **LATENCY} if section in ("load", "observed") else measures
             yield from (_row(name, row, wanted) for name, row in rows.items())
 
 
