@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         argv = sys.argv[1:]
-    given = vars(_parser(argv).parse_args(argv))
+    given = _given(argv)
     command: Command = given.pop("command")
     try:
         return command.run(_arguments(given))
@@ -48,6 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _given(argv: Sequence[str]) -> dict[str, Any]:
+    """The command, its options and flags; a command alone, as in images, needs no parser."""
+    for command in COMMANDS:
+        if [command.name] == list(argv) and not command.flags:
+            return {"command": command}
+    return vars(_parser(argv).parse_args(argv))
 
 
 def _arguments(given: dict[str, Any]) -> Arguments:

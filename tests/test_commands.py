@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from pyfunc.__main__ import _given, _parser
 from pyfunc.commands import COMMANDS, EVERY_GROUP, Command
 from pyfunc.settings import OPTIONS, Settings
 from tests.serving import ROOT, pyfunc
@@ -25,6 +26,13 @@ def test_help_has_an_example_and_the_options_that_matter(row: Command) -> None:
             option.group in row.groups or option.name in row.options
         ), option.name
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", [row.name for row in COMMANDS if not row.flags])
+def test_a_command_alone_is_what_the_parser_makes_of_it(name: str) -> None:
+    parsed = vars(_parser().parse_args([name]))
+
+    assert _given([name]) == {key: value for key, value in parsed.items() if value is not None}
 
 
 def test_groups_are_those_of_the_options() -> None:
