@@ -4,7 +4,12 @@ Exit codes: 0 done, 1 `check` found faults or `invoke` failed, 2 a wrong option,
 cannot be served, 4 a hook failed at start, 5 worker processes end as soon as they start.
 """
 
+import gc
 import sys
+
+if __name__ == "__main__":
+    gc.disable()  # imports make what stays: to look for garbage in it meanwhile is time lost
+
 from pathlib import Path
 
 # `python -m` puts the current directory first; a `json.py` of the user's would then be taken for
@@ -129,4 +134,6 @@ def _default(option: Option) -> str:
 
 
 if __name__ == "__main__":
+    gc.freeze()
+    gc.enable()
     sys.exit(main())
