@@ -53,7 +53,8 @@ class Server:
         Raises:
             BenchmarkError: the process ended, or stayed silent.
         """
-        while time.perf_counter() - self.started < PATIENCE:
+        asked = time.perf_counter()  # not when it was started: a soak asks minutes after that
+        while time.perf_counter() - asked < PATIENCE:
             try:
                 answer = self.ask(workload)
             except (OSError, http.client.HTTPException):
