@@ -96,7 +96,9 @@ class Hooks:
         except Exception as error:  # the border with user code
             late = isinstance(error, TimeoutError) and timer.expired()
             fault = f"was not done within {limit:g} seconds" if late else "failed"
-            raise HookError(f"{name} {fault}:\n{format_folded_traceback(error)}") from error
+            where = threads.stacks() if late else ""  # a thread is where it is, not where we wait
+            told = where.rstrip() or format_folded_traceback(error)
+            raise HookError(f"{name} {fault}:\n{told}") from error
         finally:
             threads.close()
 

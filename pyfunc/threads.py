@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from pyfunc.border import called
-from pyfunc.tracebacks import user_place
+from pyfunc.tracebacks import user_place, user_stack
 
 __all__ = ["Threads"]
 
@@ -83,6 +83,12 @@ class Threads:
                     self.limit,
                 )
             raise
+
+    def stacks(self) -> str:
+        """Where its busy threads are now, in the user's code, as Python prints it."""
+        frames = sys._current_frames()
+        there = [frames[call.thread] for call in self._calls if call.thread in frames]
+        return "".join("".join(user_stack(frame).format()) for frame in there)
 
     def close(self) -> None:
         """Let the threads end that are idle, and the others when their call returns."""

@@ -3,13 +3,14 @@
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 __all__ = [
     "format_folded_traceback",
     "format_user_traceback",
     "user_frames",
     "user_place",
+    "user_stack",
     "user_traceback",
 ]
 
@@ -27,6 +28,13 @@ def user_frames(tb: TracebackType | None) -> traceback.StackSummary:
     return traceback.StackSummary.from_list(frames[_first_of_user(frames) :])
 
 
+def user_stack(frame: FrameType) -> traceback.StackSummary:
+    """The same as `user_frames`, for where a thread is now."""
+    frames = traceback.extract_stack(frame)
+    first = next((i for i, f in enumerate(frames) if _is_users(f.filename)), len(frames))
+    return traceback.StackSummary.from_list(frames[first:])
+
+
 def user_traceback(tb: TracebackType | None) -> TracebackType | None:
     """The same as `user_frames`, for raising again; the whole where no frame is the user's."""
     found = tb
@@ -40,8 +48,7 @@ def user_place(frames: list[traceback.FrameSummary]) -> str:
 
     Lines of what the function calls, such as the standard library's, are passed over.
     """
-    own = [f for f in frames if not f.filename.startswith((_OURS, _LIBRARY, "<"))]
-    own = [f for f in own if "site-packages" not in Path(f.filename).parts]
+    own = [f for f in frames if _is_users(f.filename)]
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
@@ -80,6 +87,13 @@ def _folded(frames: traceback.StackSummary) -> traceback.StackSummary:
 
 def _first_of_user(frames: list[traceback.FrameSummary]) -> int:
     return next((i for i, f in enumerate(frames) if not _is_plumbing(f.filename)), len(frames))
+
+
+def _is_users(filename: str) -> bool:
+    return (
+        not filename.startswith((_OURS, _LIBRARY, "<"))
+        and "site-packages" not in Path(filename).parts
+    )
 
 
 def _is_plumbing(filename: str) -> bool:

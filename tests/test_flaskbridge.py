@@ -59,7 +59,8 @@ async def send_answer(answer: FlaskAnswer, request: web.Request) -> web.StreamRe
             await response.write(chunk)
         await response.write_eof()
     finally:
-        await asyncio.shield(asyncio.to_thread(body.close))
+        # Handed over at once: a task that is cancelled before its first step would be lost.
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, body.close))
     return response
 
 
