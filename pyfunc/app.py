@@ -8,6 +8,7 @@ from aiohttp import web
 from pyfunc.admission import Admission
 from pyfunc.arrival import arrival_middleware
 from pyfunc.batches import Batches
+from pyfunc.direct import name_response
 from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
 from pyfunc.hooks import Hooks
 from pyfunc.invoker import Invoker
@@ -15,9 +16,8 @@ from pyfunc.lifecycle import Lifecycle
 from pyfunc.loader import Loaded, load
 from pyfunc.middleware import (
     errors_middleware,
-    events_middleware,
+    events_handler,
     failure,
-    name_response,
 )
 from pyfunc.observers import observed
 from pyfunc.probes import Probes
@@ -89,7 +89,7 @@ def create_app(
     webhook = _webhook(settings)
 
     reads_body = plan.takes_events or invoker.reads_body
-    handler = invoker.handle_events if plan.takes_events else invoker.handle_http
+    handler = events_handler(invoker.deliver) if plan.takes_events else invoker.handle_http
     middlewares = (
         Probes(lifecycle, hooks, admission, settings).middleware(),
         *observed(
@@ -98,14 +98,13 @@ def create_app(
             arrival_middleware(lifecycle, admission, settings.max_body, reads_body=reads_body),
         ),
         *([webhook.middleware()] if webhook else []),
-        *([events_middleware] if plan.takes_events else []),
     )
 
     app = web.Application(client_max_size=settings.max_body)
     app[LIFECYCLE] = lifecycle
     app[TAKES_EVENTS] = plan.takes_events
     app.on_response_prepare.append(name_response)
-    app.router.register_resource(AnyPath(handler, middlewares))
+    app.router.register_resource(AnyPath(handler, middlewares, name_response))
     if webhook is not None:
         app.cleanup_ctx.append(webhook.context)
     app.cleanup_ctx.append(hooks.context(lifecycle, threads))

@@ -22,6 +22,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _PATIENCE = 1.0
 _ENOUGH = 1 << 16
 
+_STARTING = Phase.STARTING
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -42,7 +43,7 @@ def arrival_middleware(
     async def arrive(request: web.Request, handler: Handler) -> web.StreamResponse:
         task = lifecycle.enter()
         try:
-            if lifecycle.phase is Phase.STARTING:
+            if lifecycle.phase is _STARTING:
                 await _started(lifecycle, admission.queue_timeout)
             return await enter(request, handler, max_body)
         except asyncio.CancelledError:

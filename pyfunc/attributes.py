@@ -8,7 +8,7 @@ a sender learns of all of them at once; what was sent is never repeated in them.
 import base64
 import re
 import time as clock
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -21,16 +21,22 @@ from pyfunc.errors import InvalidEventError, ReplyError
 from pyfunc.payload import media_type
 
 __all__ = [
+    "FORMATS",
     "Checked",
     "Faults",
     "are_bare",
+    "are_bare_texts",
+    "are_complete",
+    "are_names",
     "canonical",
     "check",
+    "check_formats",
     "check_value",
     "header_text",
     "header_value",
     "invalid",
     "is_bare",
+    "is_timestamp",
     "new_id",
     "now",
     "parse_time",
@@ -58,6 +64,7 @@ _TIME = re.compile(
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S*", re.ASCII).fullmatch
 # HTTP binding, section 3.1.3.2: U+0021 to U+007E stand for themselves, but for the quote and %.
 _SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%')
+_BARE = _SAFE.encode()
 is_bare = re.compile(r"[!#$&-~]+", re.ASCII).fullmatch
 """Whether a text is a valid value and stands in a header as it is."""
 _LONG = 4096  # characters; servers and proxies take lines of 8 KiB or so
@@ -96,14 +103,22 @@ def header_value(name: str, value: str, faults: Faults) -> str:
 
 
 def are_bare(values: Collection[Any]) -> bool:
-    """Whether each is a text that stands in a header as it is, and of a usual length.
+    """Whether each is a text that stands in a header as it is, and of a usual length."""
+    return _TEXT.issuperset(map(type, values)) and are_bare_texts(values)
+
+
+def are_bare_texts(values: Collection[str]) -> bool:
+    """Whether each of some texts stands in a header as it is, and is of a usual length.
 
     Nearly all events are like this, and all values together take one look.
     """
-    if not _TEXT.issuperset(map(type, values)):
-        return False
     joined = "".join(values)
-    return is_bare(joined) is not None and len(joined) <= _LONG and all(values)
+    return (
+        joined.isascii()
+        and not joined.encode().translate(None, _BARE)
+        and "" not in values
+        and len(joined) <= _LONG
+    )
 
 
 def check_text(name: str, text: str, faults: Faults) -> str:
@@ -142,28 +157,61 @@ def _json_type(value: Any) -> str:
 
 def check(attributes: Mapping[str, Any], faults: Faults) -> None:
     """Add what is wrong with the attributes together: names, presence, version, formats."""
-    joined = "".join(attributes)
-    are_names = _are_names if len(joined) <= _USUAL else _names_are_good
-    if not are_names(joined) or "" in attributes or "data" in attributes:
+    if not are_names(attributes):
         _check_names(attributes, faults)
-    if not _REQUIRED_NAMES.issubset(attributes):
+    if not are_complete(attributes):
         for name in _REQUIRED:
             if name not in attributes:
                 faults.setdefault(name, _MISSING)
-    if attributes.get("specversion", "1.0") not in _VERSIONS:
-        faults.setdefault("specversion", "expected 1.0 (or 0.3)")
-    time = attributes.get("time")
-    if time is not None and not (type(time) is str and len(time) <= _USUAL and _is_time(time)):
-        faults.setdefault("time", "expected a timestamp such as 2026-01-31T12:00:00Z (RFC 3339)")
-    content_type = attributes.get("datacontenttype")
-    if content_type is not None and not (
-        len(content_type) <= _USUAL and media_type(content_type).is_valid
-    ):
-        faults.setdefault(
-            "datacontenttype", "expected a media type such as application/json (RFC 2046)"
-        )
-    if "dataschema" in attributes and not _ABSOLUTE_URI(attributes["dataschema"]):
-        faults.setdefault("dataschema", "expected an absolute URI")
+    check_formats(attributes, faults)
+
+
+def are_names(names: Collection[str]) -> bool:
+    """Whether attributes may be called so (specification, "Naming Conventions")."""
+    joined = "".join(names)
+    are_good = _are_names if len(joined) <= _USUAL else _names_are_good
+    return bool(are_good(joined)) and "" not in names and "data" not in names
+
+
+def are_complete(names: Iterable[str]) -> bool:
+    """Whether all attributes are named that an event must have."""
+    return _REQUIRED_NAMES.issubset(names)
+
+
+def check_formats(attributes: Mapping[str, Any], faults: Faults) -> None:
+    """Add what is wrong with the values that have a format of their own."""
+    for name, is_good, expected in FORMATS:
+        if name in attributes and not is_good(attributes[name]):
+            faults.setdefault(name, expected)
+
+
+def _is_version(value: Any) -> bool:
+    return value in _VERSIONS
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is str and len(value) <= _USUAL and is_timestamp(value)
+
+
+def _is_media_type(value: Any) -> bool:
+    return type(value) is str and len(value) <= _USUAL and media_type(value).is_valid
+
+
+def _is_absolute_uri(value: Any) -> bool:
+    return _ABSOLUTE_URI(value) is not None
+
+
+FORMATS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("specversion", _is_version, "expected 1.0 (or 0.3)"),
+    ("time", _is_time, "expected a timestamp such as 2026-01-31T12:00:00Z (RFC 3339)"),
+    (
+        "datacontenttype",
+        _is_media_type,
+        "expected a media type such as application/json (RFC 2046)",
+    ),
+    ("dataschema", _is_absolute_uri, "expected an absolute URI"),
+)
+"""Attributes whose values have a format: their names, what tells, and what is expected."""
 
 
 @lru_cache(maxsize=256)  # senders use the same names again and again
@@ -196,7 +244,8 @@ def invalid(told: list[str]) -> InvalidEventError:
 
 
 @lru_cache(maxsize=256)  # a reply often has the time of what it answers
-def _is_time(text: str) -> bool:
+def is_timestamp(text: str) -> bool:
+    """Whether a text, not too long to be kept, is a time (RFC 3339)."""
     if _TIME(text) is None:
         return False
     try:

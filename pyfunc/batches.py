@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pyfunc.admission import Admission
 from pyfunc.context import Invocation
+from pyfunc.direct import DirectResponse
 from pyfunc.errors import REPEATED, BatchError, RequestError
 from pyfunc.events import Event, document
 from pyfunc.flaskbridge import flask_error_types
@@ -57,7 +58,7 @@ class Batches:
 
     async def response(
         self, invocations: Sequence[Invocation], answer: Answer, request: web.Request
-    ) -> web.Response:
+    ) -> DirectResponse:
         """Invoke for each, and put the replies into one batch, in the events' order.
 
         Args:

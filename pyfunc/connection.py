@@ -113,6 +113,11 @@ class Connection(web.RequestHandler):
         elif data and self._waits:
             self._part_of_head(data)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Read on after a pause; aiohttp asks for that with each body, paused or not."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone."""
         super().connection_lost(exc)

@@ -6,45 +6,30 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
-from pyfunc.correlation import TraceContext, request_id, trace_context
+from pyfunc.correlation import REQUEST_ID_KEY, TraceContext, request_id, trace_context
 from pyfunc.events import Event
 
-__all__ = ["CURRENT", "REQUEST_ID_KEY", "Context", "Invocation"]
-
-REQUEST_ID_KEY: web.RequestKey[str] = web.RequestKey("pyfunc_request_id", str)
+__all__ = ["CURRENT", "Context", "Invocation"]
 
 
-class Invocation:
-    """One call of the function: what it may be given, read from one request.
+class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of other classes
+    """One call of the function: what it may be given, read from one request."""
 
-    Args:
-        request: The request.
-        body: Its whole body; empty where no parameter needs it.
-        events: The events of the request; none for an HTTP function.
-        deadline: When the time limit ends, on the clock of `time.monotonic`; `None` for no limit.
-    """
-
-    __slots__ = (
-        "_context", "_fields", "_trace", "body", "deadline", "events", "failure", "request",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        request: web.Request,
-        body: bytes,
-        events: Sequence[Event] = (),
-        deadline: float | None = None,
-    ) -> None:
-        self.request = request
-        self.body = body
-        self.events = events
-        self.deadline = deadline
-        self.failure: BaseException | None = None  # what went wrong with its answer, in a batch
-        self._context: Context | None = None
-        self._fields: dict[str, Any] | None = None
-        self._trace: TraceContext | None = None
+    request: web.Request
+    body: bytes
+    """The whole body; empty where no parameter needs it."""
+    events: Sequence[Event] = ()
+    """The events of the request; none for an HTTP function."""
+    deadline: float | None = None
+    """When the time limit ends, on the clock of `time.monotonic`; `None` for no limit."""
+    failure: BaseException | None = None
+    """What went wrong with its answer, in a batch."""
+    _context: "Context | None" = None
+    _fields: dict[str, Any] | None = None
+    _trace: TraceContext | None = None
 
     @property
     def event(self) -> Event:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from pyfunc.errors import DataError, MalformedBodyError
-from pyfunc.payload import Kind, Payload, parse_json, refuse_extremes
+from pyfunc.payload import Kind, Payload, media_type, parse_json, refuse_extremes
 
 __all__ = ["UnsupportedTypeError", "from_payload", "from_strings", "type_name"]
 
@@ -353,7 +353,7 @@ def _is_text(payload: Payload) -> bool:
 def _from_text(payload: Payload, wanted: Any, from_json: Callable[[Payload], Any]) -> Any:
     """Data that does not claim to be JSON: a date or number as text, or JSON all the same."""
     try:
-        return from_json(Payload(payload.data_octets(), None))
+        return from_json(Payload(payload.data_octets(), media_type(None)))
     except (MalformedBodyError, msgspec.ValidationError) as error:
         if _is_text(payload):
             return _from_words(payload.text(), wanted, error)

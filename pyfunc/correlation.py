@@ -9,11 +9,21 @@ from collections.abc import Mapping
 from os import urandom
 from typing import Any
 
+from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 
-__all__ = ["REQUEST_ID", "TRACEPARENT", "TRACESTATE", "TraceContext", "request_id", "trace_context"]
+__all__ = [
+    "REQUEST_ID",
+    "REQUEST_ID_KEY",
+    "TRACEPARENT",
+    "TRACESTATE",
+    "TraceContext",
+    "request_id",
+    "trace_context",
+]
 
 REQUEST_ID = istr("X-Request-Id")
+REQUEST_ID_KEY: web.RequestKey[str] = web.RequestKey("pyfunc_request_id", str)
 TRACEPARENT = istr("traceparent")
 TRACESTATE = istr("tracestate")
 
@@ -40,22 +50,29 @@ class TraceContext:
         state: The `tracestate` of vendors, empty for none.
     """
 
-    __slots__ = ("flags", "headers", "span_id", "state", "trace_id")
+    __slots__ = ("flags", "span_id", "state", "trace_id", "traceparent")
 
     def __init__(self, trace_id: str, span_id: str, flags: str, state: str = "") -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.flags = flags
         self.state = state
-        self.headers: Mapping[str, str] = {"traceparent": f"00-{trace_id}-{span_id}-{flags}"}
-        """The headers that carry it on."""
-        if state:
-            self.headers = {**self.headers, "tracestate": state}
+        self.traceparent = f"00-{trace_id}-{span_id}-{flags}"
+        """The value of the header `traceparent`."""
 
     @property
-    def traceparent(self) -> str:
-        """The value of the header `traceparent`."""
-        return self.headers["traceparent"]
+    def headers(self) -> dict[str, str]:
+        """The headers that carry it on; a new dict each time."""
+        headers = {"traceparent": self.traceparent}
+        if self.state:
+            headers["tracestate"] = self.state
+        return headers
+
+    @property
+    def lines(self) -> str:
+        """Those headers as the lines of an HTTP message."""
+        line = f"traceparent: {self.traceparent}\r\n"
+        return f"{line}tracestate: {self.state}\r\n" if self.state else line
 
     def extend(self, attributes: dict[str, Any]) -> None:
         """Give the attributes of a new event the Distributed Tracing extension.
@@ -63,7 +80,9 @@ class TraceContext:
         An event that has it keeps it: it says where the event's trace started.
         """
         if "traceparent" not in attributes:
-            attributes.update(self.headers)
+            attributes["traceparent"] = self.traceparent
+            if self.state:
+                attributes["tracestate"] = self.state
 
 
 def request_id(headers: Headers) -> str:

@@ -5,7 +5,7 @@ import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from pyfunc.errors import DeadlineError
 
@@ -15,6 +15,7 @@ logger = logging.getLogger("pyfunc")
 
 _LATE = "the function was not done within its time limit"
 _NO_LIMIT = nullcontext()
+_NEVER = float("inf")
 
 
 class Deadlines:
@@ -25,9 +26,9 @@ class Deadlines:
     """
 
     def __init__(self) -> None:
-        self._limits: set[_Limit] = set()
+        self.limits: set[_Limit] = set()
+        self.next_look = _NEVER
         self._timer: asyncio.TimerHandle | None = None
-        self._next = 0.0
 
     def limit(self, deadline: float | None) -> AbstractContextManager[Any]:
         """What is done within this is cancelled when its time is up.
@@ -40,32 +41,23 @@ class Deadlines:
         """
         return _NO_LIMIT if deadline is None else _Limit(self, deadline)
 
-    def add(self, limit: "_Limit") -> None:
-        """Work begins."""
-        self._limits.add(limit)
-        if self._timer is None or limit.deadline < self._next:
-            self._set(limit.deadline)
-
-    def discard(self, limit: "_Limit") -> None:
-        """Work is done."""
-        self._limits.discard(limit)
-
-    def _set(self, deadline: float) -> None:
+    def look_at(self, deadline: float) -> None:
+        """Have the timer look when this is, not later."""
         if self._timer is not None:
             self._timer.cancel()
-        self._next = deadline
+        self.next_look = deadline
         self._timer = asyncio.get_running_loop().call_later(
             max(0.0, deadline - time.monotonic()), self._look
         )
 
     def _look(self) -> None:
-        self._timer = None
+        self._timer, self.next_look = None, _NEVER
         now = time.monotonic()
-        for limit in [limit for limit in self._limits if limit.deadline <= now]:
-            self._limits.discard(limit)
+        for limit in [limit for limit in self.limits if limit.deadline <= now]:
+            self.limits.discard(limit)
             limit.end()
-        if self._limits:
-            self._set(min(limit.deadline for limit in self._limits))
+        if self.limits:
+            self.look_at(min(limit.deadline for limit in self.limits))
 
 
 class _Limit:
@@ -79,8 +71,10 @@ class _Limit:
         self.deadline = deadline
 
     def __enter__(self) -> None:
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._deadlines.add(self)
+        self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
+        self._deadlines.limits.add(self)
+        if self.deadline < self._deadlines.next_look:
+            self._deadlines.look_at(self.deadline)
 
     def end(self) -> None:
         """Time is up."""
@@ -93,7 +87,7 @@ class _Limit:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._deadlines.discard(self)
+        self._deadlines.limits.discard(self)
         if self._is_ended and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
             logger.warning(_LATE)
             raise DeadlineError(_LATE) from None

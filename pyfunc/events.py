@@ -20,6 +20,7 @@ from pyfunc.attributes import (
     Checked,
     Faults,
     are_bare,
+    are_bare_texts,
     canonical,
     check,
     check_value,
@@ -33,10 +34,12 @@ from pyfunc.attributes import (
     tell,
 )
 from pyfunc.errors import MalformedBodyError, ReplyError, UnsupportedFormatError
+from pyfunc.layouts import CONTENT_TYPE, Sent, attribute_of, received, sent
 from pyfunc.payload import (
     JSON_TYPE,
     OCTETS,
     Kind,
+    MediaType,
     Payload,
     dump_json,
     join_json,
@@ -58,6 +61,7 @@ __all__ = [
     "document",
     "encode",
     "encode_batch",
+    "encode_lines",
 ]
 
 STRUCTURED_TYPE = "application/cloudevents+json"
@@ -66,12 +70,20 @@ BATCH_TYPE = "application/cloudevents-batch+json"
 _BYTES = (bytes, bytearray, memoryview)
 
 
+# Case-insensitive forms at hand, for the multi-dicts of requests.
+_CONTENT_TYPE = istr("Content-Type")
+_SPECVERSION = istr("ce-specversion")
+
+
 class ContentMode(Enum):
     """How an event is laid over an HTTP message (HTTP binding, section 1.3)."""
 
     BINARY = "binary"
     STRUCTURED = "structured"
     BATCHED = "batched"
+
+
+_BINARY = ContentMode.BINARY
 
 
 class Message(NamedTuple):
@@ -108,8 +120,14 @@ class Event:
         ValueError: An attribute has a name or value that the specification does not allow.
     """
 
-    __slots__ = ("_attributes", "_data", "_has_data", "_original", "payload")
-    _data: Any
+    __slots__ = ("_attributes", "_data", "_is_untouched", "has_data", "original", "payload")
+
+    original: dict[str, Any]
+    """The attributes as they were received, whatever the function did; not to be changed."""
+    payload: Payload | None
+    """The data as it was received."""
+    has_data: bool
+    """Whether there is data; true for an explicit JSON `null` (JSON format, section 3.1)."""
 
     def __init__(self, attributes: Mapping[str, Any], data: Any = None) -> None:
         named = {"specversion": "1.0", "id": new_id(), **attributes}
@@ -118,18 +136,16 @@ class Event:
         except ReplyError as error:
             raise ValueError(str(error)) from None
         complete.setdefault("time", now())
-        self._attributes = complete
-        self._original: dict[str, Any] | None = None
-        self.payload: Payload | None = None
-        self.data = data
+        self._take(complete, data)
 
     @classmethod
     def received(cls, attributes: dict[str, Any], payload: Payload | None) -> "Event":
         """An event off the wire: nothing is filled in; the data is read when first asked for."""
         event = cls.__new__(cls)
-        event._attributes = event._original = attributes
+        event._attributes = event.original = attributes
+        event._is_untouched = True
         event._data = _UNREAD
-        event._has_data = payload is not None and bool(payload.octets)
+        event.has_data = payload is not None and bool(payload.octets)
         event.payload = payload
         return event
 
@@ -137,22 +153,23 @@ class Event:
     def unchecked(cls, attributes: dict[str, Any], data: Any) -> "Event":
         """An event to be sent, whose attributes are looked at when it is encoded, not twice."""
         event = cls.__new__(cls)
-        event._attributes = attributes
-        event._original = event.payload = None
-        event.data = data
+        event._take(attributes, data)
         return event
+
+    def _take(self, attributes: dict[str, Any], data: Any) -> None:
+        self._attributes = self.original = attributes
+        self._is_untouched = False
+        self._data = data
+        self.has_data = data is not None
+        self.payload = None
 
     @property
     def attributes(self) -> dict[str, Any]:
         """The context attributes, extensions included; the event's own dict."""
-        if self._attributes is self._original:
-            self._attributes = self._original.copy()
+        if self._is_untouched:
+            self._is_untouched = False
+            self._attributes = self._attributes.copy()
         return self._attributes
-
-    @property
-    def original(self) -> Mapping[str, Any]:
-        """The attributes as they were received, whatever the function did; not to be changed."""
-        return self._attributes if self._original is None else self._original
 
     @property
     def data(self) -> Any:
@@ -168,16 +185,7 @@ class Event:
     @data.setter
     def data(self, data: Any) -> None:
         self._data = data
-        self._has_data = data is not None
-
-    @property
-    def has_data(self) -> bool:
-        """Whether there is data; true for an explicit JSON `null` (JSON format, section 3.1)."""
-        return self._has_data
-
-    @has_data.setter
-    def has_data(self, has_data: bool) -> None:
-        self._has_data = has_data
+        self.has_data = data is not None
 
     @property
     def id(self) -> str:
@@ -312,6 +320,7 @@ class Event:
 
 
 _UNREAD = object()
+_UNSTATED = media_type(None)
 _DEAD_LETTER = ("knativeerrorcode", "knativeerrordest", "knativeerrordata")
 
 
@@ -334,12 +343,12 @@ def content_mode(headers: Mapping[str, str]) -> ContentMode | None:
     Raises:
         UnsupportedFormatError: Events in a format other than JSON.
     """
-    content_type = headers.get("Content-Type", "").lower()
+    content_type = headers.get(_CONTENT_TYPE, "").lower()
     if not content_type.startswith("application/cloudevents"):
-        has_attributes = "ce-specversion" in headers or any(
+        has_attributes = _SPECVERSION in headers or any(
             name[:3].lower() == "ce-" for name in headers
         )
-        return ContentMode.BINARY if has_attributes else None
+        return _BINARY if has_attributes else None
     essence = media_type(content_type).essence
     # The batch prefix first, since the other one is part of it.
     if essence.startswith("application/cloudevents-batch"):
@@ -355,22 +364,24 @@ def _spoken(essence: str, ours: str, mode: ContentMode) -> ContentMode:
     return mode
 
 
-def decode(mode: ContentMode, headers: Iterable[tuple[str, str]], body: bytes) -> list[Event]:
+def decode(mode: ContentMode, headers: Mapping[str, str], body: bytes) -> list[Event]:
     """The events of a request.
 
     Args:
         mode: What `content_mode` said.
-        headers: All headers in their order, repeated ones too.
+        headers: All headers in their order; repeated ones too, where it is a multi-dict.
         body: The whole body.
 
     Raises:
         InvalidEventError: An event breaks the specification; all its faults are told.
         MalformedBodyError: The JSON of a structured or batched event is malformed.
     """
+    if mode is _BINARY and (usual := _from_usual(headers, body)) is not None:
+        return [usual]
     if mode is ContentMode.BATCHED:
         return decode_batch(body)
     faults: Faults = {}
-    if mode is ContentMode.BINARY:
+    if mode is _BINARY:
         event = _from_binary(headers, body, faults)
     else:
         event = _from_structured(_members(body), faults)
@@ -420,26 +431,45 @@ def _refuse_json(body: bytes, expected: str) -> NoReturn:
     raise MalformedBodyError(f"the body is not an event in JSON format: expected {expected}")
 
 
-@lru_cache(maxsize=1024)  # names of headers; there are few
-def _attribute_of(header: str) -> str | None:
-    """The name of the attribute that a header carries, `_CONTENT_TYPE`, or `None`."""
-    name = header.lower()
-    if name == "content-type":
-        return _CONTENT_TYPE
-    return name[3:] if name.startswith("ce-") else None
+def _from_usual(headers: Mapping[str, str], body: bytes) -> Event | None:
+    """The event of headers like nearly all; `None` where there is more to look at, or to tell."""
+    layout = received(headers)
+    if layout is None:
+        return None
+    texts = tuple(headers.values())
+    values = layout.pick(texts)
+    if not are_bare_texts(values):
+        return None
+    attributes: dict[str, Any] = dict(zip(layout.names, values))  # noqa: B905 - as long, by making
+    attributes["datacontenttype"] = content_type = texts[layout.content_type]
+    media = _media(content_type)
+    if media is None or attributes["specversion"] != "1.0":
+        return None
+    for name, is_good in layout.formats:
+        if not is_good(attributes[name]):
+            return None
+    return Event.received(attributes, Payload(body, media))
 
 
-_CONTENT_TYPE = "Content-Type"  # no attribute has capitals
+def _media(content_type: Any) -> MediaType | None:
+    """What a content type says, if it is one, and of a usual length."""
+    if type(content_type) is not str or len(content_type) > _USUAL:
+        return None
+    media = media_type(content_type)
+    return media if media.is_valid else None
 
 
-def _from_binary(headers: Iterable[tuple[str, str]], body: bytes, faults: Faults) -> Event | None:
+_USUAL = 1024  # characters; nothing longer may stay behind in a cache
+
+
+def _from_binary(headers: Mapping[str, str], body: bytes, faults: Faults) -> Event | None:
     attributes: dict[str, Any] = {}
     content_type = None
-    for header, value in headers:
-        name = _attribute_of(header)
+    for header, value in headers.items():
+        name = attribute_of(header)
         if name is None:
             continue
-        if name == _CONTENT_TYPE:
+        if name == CONTENT_TYPE:
             if content_type is not None:
                 faults["datacontenttype"] = "expected one Content-Type, found several"
             content_type = value or None
@@ -456,7 +486,8 @@ def _from_binary(headers: Iterable[tuple[str, str]], body: bytes, faults: Faults
     if content_type is not None:
         attributes["datacontenttype"] = content_type
     check(attributes, faults)
-    return None if faults else _event(attributes, Payload(body, content_type), faults)
+    payload = Payload(body, media_type(content_type))
+    return None if faults else _event(attributes, payload, faults)
 
 
 def _from_structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event | None:
@@ -492,13 +523,13 @@ def _structured_payload(
             faults["data"] = "expected either data or data_base64, found both"
         # Without a content type it is not taken for JSON (JSON format, section 3.1).
         octets = _base64(bytes(encoded), "data_base64", faults)
-        return Payload(octets, content_type or OCTETS)
+        return Payload(octets, media_type(content_type) if content_type else OCTETS)
     if data is None:
         return None
     if content_type is None:
         # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
         content_type = attributes["datacontenttype"] = JSON_TYPE
-    return Payload(bytes(data), content_type, in_json=True)
+    return Payload(bytes(data), media_type(content_type), in_json=True)
 
 
 def _base64(raw: bytes, name: str, faults: Faults) -> bytes:
@@ -526,7 +557,7 @@ def _event(attributes: dict[str, Any], payload: Payload | None, faults: Faults) 
 
 def _stated(attributes: dict[str, Any], payload: Payload) -> Payload:
     """No content type: JSON if it parses, which is stated, so that it leaves as it came."""
-    stated = Payload(payload.octets, JSON_TYPE)
+    stated = Payload(payload.octets, media_type(JSON_TYPE))
     try:
         stated.value()
     except MalformedBodyError:
@@ -547,7 +578,9 @@ def _decoded_v03(
     if payload is None or faults:
         return payload
     octets = payload.octets if payload.in_json else _encode_string(payload.octets)
-    return Payload(_base64(octets, "data", faults), attributes.get("datacontenttype") or OCTETS)
+    content_type = attributes.get("datacontenttype")
+    media = media_type(content_type) if content_type else OCTETS
+    return Payload(_base64(octets, "data", faults), media)
 
 
 def _encode_string(octets: bytes) -> bytes:
@@ -580,6 +613,47 @@ def encode(event: Event, mode: ContentMode | None = None) -> Message:
         raise ReplyError(str(error)) from None
 
 
+def encode_lines(event: Event, mode: ContentMode | None = None) -> tuple[str, bytes]:
+    """As `encode`, with the headers as the lines of an HTTP message.
+
+    A body always has a `Content-Type` there (RFC 9110, section 8.3).
+    """
+    if mode is not ContentMode.STRUCTURED and (layout := sent(event._attributes)) is not None:
+        usual = _usual_lines(layout, event)
+        if usual is not None:
+            return usual
+    headers, body = encode(event, mode)
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    is_typed = not body or any(name == "Content-Type" for name, _ in headers)
+    return lines if is_typed else lines + _OCTET_LINE, body
+
+
+def _usual_lines(layout: Sent, event: Event) -> tuple[str, bytes] | None:
+    """Those of an event like nearly all; `None` where there is more to look at, or to tell."""
+    attributes = event._attributes
+    values = layout.pick(tuple(attributes.values()))
+    if not are_bare(values) or attributes["specversion"] != "1.0":
+        return None
+    content_type = attributes.get("datacontenttype")
+    media = _UNSTATED if content_type is None else _media(content_type)
+    if media is None:
+        return None
+    for name, is_good in layout.formats:
+        if not is_good(attributes[name]):
+            return None
+    try:
+        body, content_type = _octets(event, content_type, media)
+    except _InexpressibleError:
+        return None
+    lines = layout.lines % values
+    if content_type is not None:
+        return f"{lines}Content-Type: {content_type}\r\n", body
+    return lines + _OCTET_LINE if body else lines, body
+
+
+_OCTET_LINE = "Content-Type: application/octet-stream\r\n"
+
+
 def document(event: Event) -> dict[str, Any]:
     """The JSON object of an event (JSON format, section 3), for `batch`.
 
@@ -610,7 +684,10 @@ def _to_structured(checked: Checked, event: Event) -> Message:
 
 def _to_binary(checked: Checked, event: Event) -> Message:
     attributes, is_plain = checked
-    body, content_type = _octets(attributes, event)
+    stated = attributes.get("datacontenttype")
+    body, content_type = _octets(event, stated, media_type(stated))
+    if attributes["specversion"] == "0.3" and isinstance(event.data, _BYTES):
+        attributes.pop("datacontentencoding", None)  # that of the octets, not of the body
     headers = [
         (_header_of(name), value if is_plain and type(value) is str else header_text(value))
         for name, value in attributes.items()
@@ -626,17 +703,13 @@ def _header_of(name: str) -> str:
     return istr("ce-" + name)  # with its case-insensitive form at hand
 
 
-def _octets(attributes: dict[str, Any], event: Event) -> tuple[bytes, str | None]:
+def _octets(event: Event, content_type: str | None, media: MediaType) -> tuple[bytes, str | None]:
     """The data as a body, with the content type that it is sent under."""
     data = event.data
-    content_type = attributes.get("datacontenttype")
     if data is None:
         return (b"null" if event.has_data else b""), content_type
     if isinstance(data, _BYTES):
-        if attributes["specversion"] == "0.3":
-            attributes.pop("datacontentencoding", None)  # that of the octets, not of the body
         return bytes(data), content_type
-    media = media_type(content_type)
     if isinstance(data, str) and media.kind is not Kind.JSON:
         return _encoded(data, media.charset), content_type or "text/plain; charset=utf-8"
     text = dump_json(data)

@@ -15,15 +15,15 @@ from aiohttp import web
 from multidict import istr
 
 from pyfunc.batches import Batches
-from pyfunc.body import read_body
+from pyfunc.body import body_at_hand, read_body
 from pyfunc.border import awaited, contained
 from pyfunc.context import CURRENT, Invocation
 from pyfunc.correlation import TRACEPARENT
 from pyfunc.deadlines import Deadlines
+from pyfunc.direct import DirectResponse
 from pyfunc.errors import DataError, DeadlineError, MalformedBodyError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
-from pyfunc.middleware import DELIVERY
 from pyfunc.observers import Observer, observed_work
 from pyfunc.replies import EventReplies, Replies, Stream, http_answer
 from pyfunc.resolver import Plan
@@ -32,9 +32,8 @@ from pyfunc.threads import Threads
 
 __all__ = ["Invoker"]
 
-Call = Callable[[], Any]
-
 _TIMEOUT = istr("X-Timeout")
+_NO_KEYWORDS: dict[str, Any] = {}
 
 
 class Invoker:
@@ -68,9 +67,12 @@ class Invoker:
         self.threads = threads
         self.timeout = timeout
         self.reads_body = plan.needs_body or (flask is not None and not plan.may_stream)
-        self._call = self._await if plan.is_async else self._hand_over
+        self._invoke = self._invoke_here if plan.is_async else self._invoke_in_thread
         self._batches = batches
         self._data_reads = [b.read for b in plan.bindings if b.source and b.source.name == "data"]
+        # Malformed data is found before the call anyway where one event's data is an argument.
+        is_argument = bool(self._data_reads) and not plan.takes_batch
+        self._looks_at_data = plan.takes_events and not (plan.checks_data or is_argument)
         self._deadlines = Deadlines()
         self.invoke = self._invoke if flask is None else partial(self._invoke_in_flask, flask)
         self._answer = observed_work(observers, self._answer_in_time)
@@ -78,7 +80,9 @@ class Invoker:
 
     async def handle_http(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with what the function returns."""
-        body = await read_body(request) if self.reads_body else b""
+        body = body_at_hand(request) if self.reads_body else b""
+        if body is None:
+            body = await read_body(request)
         return await self._answer(Invocation(request, body, (), self._deadline(request)))
 
     async def _answer_in_time(self, invocation: Invocation) -> web.StreamResponse:
@@ -90,21 +94,28 @@ class Invoker:
                 return await send(answer, request, self.threads)
             return answer
 
-    async def handle_events(self, request: web.Request) -> web.StreamResponse:
-        """Answer the events of a request with the function's replies."""
-        events, body, is_batch = request[DELIVERY]
+    async def deliver(
+        self, request: web.Request, events: list[Event], body: bytes, is_batch: bool
+    ) -> web.StreamResponse:
+        """Answer the events of a request with the function's replies.
+
+        Args:
+            request: The request.
+            events: Its events.
+            body: Its body.
+            is_batch: Whether they came in batched mode.
+        """
         if is_batch and not self.plan.takes_batch:
             return await self._spread(request, body, events)
         if not events:
-            return web.Response()
+            return DirectResponse("", b"")
         invocation = Invocation(request, body, events, self._deadline(request))
         made = await self._replies(invocation)
         if not isinstance(made, Replies):
             return made
         response = self.replies.response(made.events, request, is_batch or made.is_list)
         if made.events:
-            for name, value in invocation.trace.headers.items():
-                response.headers[name] = value
+            response.add_lines(invocation.trace.lines)
         return response
 
     async def _spread(
@@ -116,7 +127,7 @@ class Invoker:
         self._refuse_malformed(invocations)
         response = await self._batches.response(invocations, self._one_of_batch, request)
         if response.body:
-            response.headers.update(invocations[0].trace.headers)
+            response.add_lines(invocations[0].trace.lines)
         return response
 
     async def _one_of_batch(self, invocation: Invocation) -> Replies | web.StreamResponse:
@@ -162,30 +173,31 @@ class Invoker:
     def _extend_trace(self, replies: list[Event], invocation: Invocation) -> None:
         """Carry the trace on; an event that is passed on as it came, without one, stays so."""
         came = [event.original["id"] for event in invocation.events]
-        came_without = TRACEPARENT not in invocation.request.headers
         for reply in replies:
-            if not (came_without and reply["id"] in came):
-                invocation.trace.extend(reply.attributes)
+            attributes = reply.attributes
+            if attributes["id"] not in came or TRACEPARENT in invocation.request.headers:
+                invocation.trace.extend(attributes)
 
-    async def _invoke(self, invocation: Invocation) -> Any:
-        """Call the function once and give what it returned."""
+    def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
+        """What the function is called with; from now on, this is the invocation that is logged."""
         plan = self.plan
-        if invocation.events and not plan.checks_data:
+        if self._looks_at_data:
             self._read_data(invocation)
         CURRENT.set(invocation)
         arguments = [read(invocation) for read in plan.positional]
         if not plan.keywords:
-            return await self._call(partial(self.function, *arguments))
-        keywords = {name: read(invocation) for name, read in plan.keywords}
-        return await self._call(partial(self.function, *arguments, **keywords))
+            return arguments, _NO_KEYWORDS
+        return arguments, {name: read(invocation) for name, read in plan.keywords}
 
     async def _invoke_in_flask(self, flask: FlaskBridge, invocation: Invocation) -> Any:
         with flask.context(invocation.request, invocation.body):
             return await self._invoke(invocation)
 
-    async def _await(self, call: Call) -> Any:
+    async def _invoke_here(self, invocation: Invocation) -> Any:
+        """Call the function once and give what it returned."""
+        arguments, keywords = self._arguments(invocation)
         try:
-            result = call()
+            result = self.function(*arguments, **keywords)
             is_awaitable = type(result) is CoroutineType or isinstance(result, Awaitable)
             return await result if is_awaitable else result
         except Exception:
@@ -193,9 +205,11 @@ class Invoker:
         except BaseException as error:
             raise contained(error)  # noqa: B904 - it names its cause itself
 
-    async def _hand_over(self, call: Call) -> Any:
-        """Call in a thread; a coroutine that comes back (a decorated `async def`) is awaited."""
-        result = await self.threads.run(partial(copy_context().run, call))
+    async def _invoke_in_thread(self, invocation: Invocation) -> Any:
+        """As `_invoke_here`; a coroutine that comes back (a decorated `async def`) is awaited."""
+        arguments, keywords = self._arguments(invocation)
+        call = partial(copy_context().run, self.function, *arguments, **keywords)
+        result = await self.threads.run(call)
         return await awaited(result) if isinstance(result, Awaitable) else result
 
     def _deadline(self, request: web.Request) -> float | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["Lifecycle", "Phase"]
 
@@ -41,7 +41,7 @@ class Lifecycle:
 
     def enter(self) -> "asyncio.Task[Any]":
         """A request begins; the task that answers it."""
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
         self._tasks.add(task)
         return task
 

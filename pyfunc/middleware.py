@@ -2,15 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.typedefs import Middleware
 
-from pyfunc.body import read_body
-from pyfunc.context import REQUEST_ID_KEY
-from pyfunc.correlation import REQUEST_ID, request_id
+from pyfunc.body import body_at_hand, read_body
+from pyfunc.correlation import REQUEST_ID_KEY, request_id
 from pyfunc.errors import (
     EventRequiredError,
     FailedError,
@@ -27,30 +25,18 @@ from pyfunc.replies import flask_error
 from pyfunc.webhook import ALLOWED
 
 __all__ = [
-    "DELIVERY",
     "FAILURE",
-    "Delivery",
     "errors_middleware",
-    "events_middleware",
+    "events_handler",
     "failure",
-    "name_response",
 ]
 
 logger = logging.getLogger("pyfunc")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Deliver = Callable[[web.Request, list[Event], bytes, bool], Awaitable[web.StreamResponse]]
 
 
-class Delivery(NamedTuple):
-    """The events of a request."""
-
-    events: list[Event]
-    body: bytes
-    is_batch: bool
-    """Whether they came in batched mode."""
-
-
-DELIVERY: web.RequestKey[Delivery] = web.RequestKey("pyfunc_delivery", Delivery)
 FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
 
 _SEND_ONE = (
@@ -111,30 +97,35 @@ def failure(error: Exception, name: str, debug: bool) -> RequestError:
     return FailedError(detail)
 
 
-async def name_response(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every response of an invocation the id of its request, streams and errors too."""
-    try:  # noqa: SIM105 - `suppress` takes longer than all the rest of this
-        response.headers[REQUEST_ID] = request[REQUEST_ID_KEY]
-    except KeyError:
-        pass  # a probe
+def events_handler(deliver: Deliver) -> Handler:
+    """Decode the events of a request, for event functions.
+
+    Args:
+        deliver: Takes the request, its events, its body, and whether they came in batched mode.
+    """
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method != "POST":
+            return _other_method(request.method)
+        headers = request.headers
+        if CONTENT_ENCODING in headers:
+            _refuse_encoding(headers[CONTENT_ENCODING])
+        mode = content_mode(headers)
+        if mode is None:
+            raise EventRequiredError(_SEND_ONE)
+        body = body_at_hand(request)
+        if body is None:
+            body = await read_body(request)
+        events = decode(mode, headers, body)
+        return await deliver(request, events, body, mode is ContentMode.BATCHED)
+
+    return answer
 
 
-@web.middleware
-async def events_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Decode the events of a request, for event functions."""
-    if request.method != "POST":
-        if request.method == "OPTIONS":  # Knative's senders may probe with it (data plane)
-            return web.Response(status=204, headers={"Allow": ALLOWED})
-        raise MethodError(_SEND_ONE, headers={"Allow": "POST"})
-    if CONTENT_ENCODING in request.headers:
-        _refuse_encoding(request.headers[CONTENT_ENCODING])
-    mode = content_mode(request.headers)
-    if mode is None:
-        raise EventRequiredError(_SEND_ONE)
-    body = await read_body(request)
-    events = decode(mode, request.headers.items(), body)
-    request[DELIVERY] = Delivery(events, body, mode is ContentMode.BATCHED)
-    return await handler(request)
+def _other_method(method: str) -> web.Response:
+    if method == "OPTIONS":  # Knative's senders may probe with it (data plane)
+        return web.Response(status=204, headers={"Allow": ALLOWED})
+    raise MethodError(_SEND_ONE, headers={"Allow": "POST"})
 
 
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})  # aiohttp undoes these

@@ -149,7 +149,7 @@ def reply_events(headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
     mode = content_mode(headers)
     if mode is None:
         return ()
-    events = decode(mode, headers.items(), body)
+    events = decode(mode, headers, body)
     for event in events:
         event.data  # noqa: B018 - data that is not what its type says is a fault too
     return events

@@ -7,11 +7,12 @@ charset, everything else stays bytes. No web framework and no event is known her
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -65,7 +66,11 @@ class Kind(Enum):
     UNSTATED = "unstated"
 
 
-class MediaType(NamedTuple):
+_JSON = Kind.JSON
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
     """A content type, read once."""
 
     essence: str
@@ -109,22 +114,16 @@ def _kind(essence: str) -> Kind:
     return Kind.TEXT if essence.startswith("text/") else Kind.OCTETS
 
 
-class Payload:
-    """Octets as they arrived, and how to read them.
+class Payload(msgspec.Struct, frozen=True):  # which is made in half the time of other classes
+    """Octets as they arrived, and how to read them."""
 
-    Args:
-        octets: The bytes of the data; the JSON text of it where `in_json` is set.
-        media: What the sender says they are; as text, or read already.
-        in_json: The octets are a member of a JSON document (structured content mode), so that a
-            JSON string in them stands for text.
-    """
-
-    __slots__ = ("in_json", "media", "octets")
-
-    def __init__(self, octets: bytes, media: MediaType | str | None, in_json: bool = False) -> None:
-        self.octets = octets
-        self.media = media if isinstance(media, MediaType) else media_type(media)
-        self.in_json = in_json
+    octets: bytes
+    """The bytes of the data; the JSON text of it where `in_json` is set."""
+    media: MediaType
+    """What the sender says they are."""
+    in_json: bool = False
+    """Whether the octets are a member of a JSON document (structured content mode), so that a JSON
+    string in them stands for text."""
 
     @property
     def is_json(self) -> bool:
@@ -137,9 +136,10 @@ class Payload:
         Raises:
             MalformedBodyError: It is not what the content type says.
         """
-        kind = self.media.kind
-        if kind is Kind.JSON:
-            return parse_json(self.json_text()) if self.octets else None
+        kind, octets = self.media.kind, self.octets
+        if kind is _JSON:
+            is_usual = self.media.charset == "utf-8" and octets[:1] != _BOM[:1]
+            return parse_json(octets if is_usual else self.json_text()) if octets else None
         if self.in_json and self.octets == b"null":
             return None
         if kind is Kind.TEXT:

@@ -38,10 +38,15 @@ class AnyPath(AbstractResource):
     Args:
         handler: Answers it.
         middlewares: What stands around the handler, the outermost first.
+        signal: The receiver of `on_response_prepare` that a response may do without, since it does
+            itself what that would do.
     """
 
-    def __init__(self, handler: Handler, middlewares: Sequence[Middleware]) -> None:
+    def __init__(
+        self, handler: Handler, middlewares: Sequence[Middleware], signal: Any = None
+    ) -> None:
         super().__init__()
+        self._signal = signal
         self._prefix = ""
         for middleware in reversed(middlewares):
             handler = _around(middleware, handler)
@@ -64,6 +69,7 @@ class AnyPath(AbstractResource):
         match, handler = self._match, self._match.handler
         match.add_app(app)
         match.freeze()
+        match.is_direct = all(receiver is self._signal for receiver in app.on_response_prepare)
 
         def answer(request: web.Request) -> Awaitable[web.StreamResponse]:
             request._match_info = match
@@ -96,6 +102,9 @@ class AnyPath(AbstractResource):
 
 class _Match(UrlMappingMatchInfo):
     """What was found for a request; the same for all, since it says nothing about any."""
+
+    is_direct = False
+    """Whether the request came without a search, and no other signal is sent about its answer."""
 
     def __init__(self, route: AbstractRoute, handler: Handler) -> None:
         super().__init__({}, route)

@@ -135,7 +135,11 @@ def is_http_message(headers: object) -> bool:
     """
     if type(headers) is not dict and not isinstance(headers, Mapping):
         return False
-    if "-" not in "".join(map(str, headers)):
+    try:
+        joined = "".join(headers)
+    except TypeError:
+        joined = "".join(map(str, headers))
+    if "-" not in joined:
         return False
     return any("-" in str(name) and _is_header(str(name), headers[name]) for name in headers)
 

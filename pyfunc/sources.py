@@ -8,16 +8,20 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
+from multidict import istr
+
 from pyfunc import flaskbridge, sdk
 from pyfunc.context import Invocation
 from pyfunc.convert import type_name
 from pyfunc.errors import DataError
-from pyfunc.payload import Payload
+from pyfunc.payload import Payload, media_type
 from pyfunc.request import Request
 
 __all__ = ["SOURCES", "Conversion", "Needs", "Source"]
 
 Read = Callable[[Invocation], Any]
+
+_CONTENT_TYPE = istr("Content-Type")
 
 
 class Needs(IntEnum):
@@ -97,11 +101,11 @@ def _sdk_event(annotation: Any) -> Read:
 
 
 def _attributes(invocation: Invocation) -> dict[str, Any]:
-    return dict(invocation.event.original)
+    return invocation.events[0].original.copy()
 
 
 def _data(invocation: Invocation) -> Any:
-    return invocation.event.data
+    return invocation.events[0].data
 
 
 def _view(invocation: Invocation) -> Request:
@@ -114,7 +118,7 @@ def _flask_request(invocation: Invocation) -> Any:
 
 def body_payload(invocation: Invocation) -> Payload:
     """The body of the request, to be converted to an annotation."""
-    return Payload(invocation.body, invocation.request.headers.get("Content-Type"))
+    return Payload(invocation.body, media_type(invocation.request.headers.get(_CONTENT_TYPE)))
 
 
 def event_payload(invocation: Invocation) -> Payload | None:

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
 
 from pyfunc.app import create_app
+from pyfunc.connection import Runner
 from pyfunc.loader import Loaded, load, loaded_from
 from pyfunc.settings import Settings
 
@@ -80,10 +81,11 @@ def serve(aiohttp_client: AiohttpClient, load_source: Load) -> Serve:
 
 
 class _Server(TestServer):
-    """Cancels no handler when its client leaves: as `start` serves, and aiohttp itself."""
+    """Serves as `start` does: no handler is cancelled when its client leaves."""
 
     async def _make_runner(self, **options: Any) -> web.AppRunner:
-        return web.AppRunner(self.app, **{**options, "handler_cancellation": False})
+        ours = {"read_timeout": 30, "max_head": 32768, "keepalive_timeout": 3630}
+        return Runner(self.app, **{**options, **ours, "handler_cancellation": False})
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:

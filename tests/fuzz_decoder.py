@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+from multidict import CIMultiDict
+
 from pyfunc.errors import RequestError
 from pyfunc.events import ContentMode, decode, encode, encode_batch
 
@@ -35,9 +37,9 @@ def feed(octets: bytes) -> None:
     """Decode it in every mode; an event that comes out goes in again."""
     head, _, body = octets.partition(b"\n\n")
     lines = head.decode("utf-8", "surrogateescape").split("\n")
-    headers = [
+    headers = CIMultiDict(
         (name.strip(), value.strip()) for name, _, value in (x.partition(":") for x in lines)
-    ]
+    )
     for mode, content in (
         (ContentMode.BINARY, body),
         (ContentMode.STRUCTURED, octets),

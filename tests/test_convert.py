@@ -8,7 +8,7 @@ from multidict import MultiDict
 
 from pyfunc.convert import UnsupportedTypeError, from_payload, from_strings, type_name
 from pyfunc.errors import DataError, MalformedBodyError
-from pyfunc.payload import Payload, dump_json
+from pyfunc.payload import Payload, dump_json, media_type
 from tests.conftest import Load, Serve, event_headers
 
 TYPES = """
@@ -123,7 +123,7 @@ def convert(
 ) -> Any:
     converted = from_payload("data", annotation(types, text), **kept)
     assert converted is not None
-    return converted(Payload(body, content_type))
+    return converted(Payload(body, media_type(content_type)))
 
 
 def misfit(types: dict[str, Any], text: str, body: object, content_type: str = JSON) -> str:
@@ -301,7 +301,7 @@ def test_every_fault_of_a_model_is_told(types: dict[str, Any]) -> None:
     assert converted is not None
 
     with pytest.raises(DataError) as caught:
-        converted(Payload(b'{"items": [{}, {"qty": []}]}', JSON))
+        converted(Payload(b'{"items": [{}, {"qty": []}]}', media_type(JSON)))
 
     assert caught.value.errors == (
         "$.items[0].qty: field required",
@@ -393,7 +393,7 @@ def test_absent_data_is_the_default_or_none(
 
     assert converted is not None
     assert converted(None) == value
-    assert converted(Payload(b"", JSON)) == value
+    assert converted(Payload(b"", media_type(JSON))) == value
 
 
 def test_absent_data_is_a_misfit_where_it_is_needed(types: dict[str, Any]) -> None:

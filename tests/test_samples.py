@@ -10,10 +10,11 @@ from uuid import UUID
 import msgspec
 import pydantic
 import pytest
+from multidict import CIMultiDict
 
 from pyfunc.convert import from_payload
 from pyfunc.events import ContentMode, content_mode, decode
-from pyfunc.payload import Payload
+from pyfunc.payload import Payload, media_type
 from pyfunc.resolver import compile_plan
 from pyfunc.samples import (
     DEFAULT_DATA,
@@ -89,7 +90,8 @@ class Struct(msgspec.Struct):
 def test_sample_fits_the_annotation(wanted: Any) -> None:
     convert = from_payload("data", wanted)
     assert convert is not None
-    convert(Payload(*written(sample(wanted))))
+    octets, content_type = written(sample(wanted))
+    convert(Payload(octets, media_type(content_type)))
 
 
 @pytest.mark.parametrize("wanted", [..., Any, object], ids=str)
@@ -136,7 +138,7 @@ def test_event_has_every_content_mode(mode: ContentMode) -> None:
     headers = {name.lower(): value for name, value in outgoing.headers}
     found = content_mode({**headers, "Content-Type": headers["content-type"]})
     assert found is mode
-    assert decode(mode, outgoing.headers, outgoing.body) == [event]
+    assert decode(mode, CIMultiDict(outgoing.headers), outgoing.body) == [event]
 
 
 def test_several_events_are_a_batch() -> None:
