@@ -37,7 +37,7 @@ def arrival_middleware(
         max_body: The largest body, in bytes.
         reads_body: Whether the whole body is read before the function is called.
     """
-    enter = _place(admission, reads_body) if admission.places else _pass
+    enter = _place(admission, reads_body) if admission.places else None
 
     @web.middleware
     async def arrive(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -45,7 +45,11 @@ def arrival_middleware(
         try:
             if lifecycle.phase is _STARTING:
                 await _started(lifecycle, admission.queue_timeout)
-            return await enter(request, handler, max_body)
+            if enter is not None:
+                return await enter(request, handler, max_body)
+            if not request._payload.is_eof():
+                await _take_body(request, max_body)
+            return await handler(request)
         except asyncio.CancelledError:
             if not lifecycle.is_cut_off:
                 raise
@@ -62,19 +66,6 @@ async def _started(lifecycle: Lifecycle, limit: float) -> None:
         await asyncio.wait([lifecycle.startup], timeout=limit)
     if lifecycle.phase is Phase.STARTING:
         raise UnavailableError("the server is still starting: try again", reason="starting")
-
-
-def _pass(request: web.Request, handler: Handler, max_body: int) -> Awaitable[web.StreamResponse]:
-    if request.content.is_eof():
-        return handler(request)
-    return _pass_with_body(request, handler, max_body)
-
-
-async def _pass_with_body(
-    request: web.Request, handler: Handler, max_body: int
-) -> web.StreamResponse:
-    await _take_body(request, max_body)
-    return await handler(request)
 
 
 def _place(

@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import (
     LineTooLong,
 )
 
+from pyfunc.direct import DirectResponse
 from pyfunc.errors import RequestError, SlowRequestError
 from pyfunc.problems import problem
 from pyfunc.route import straight
@@ -124,6 +125,22 @@ class Connection(web.RequestHandler):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; all that aiohttp looks for beside that is not there with most."""
+        if type(resp) is not DirectResponse or request._post is not None or self._upgraded:
+            return await super().finish_response(request, resp, start_time)
+        try:
+            is_sent = resp.is_sent(request)  # type: ignore[arg-type]  # every request is a Request
+            if is_sent and self._paused:
+                await self._drain_helper()
+        except ConnectionError:
+            return resp, True
+        return (
+            (resp, False) if is_sent else await super().finish_response(request, resp, start_time)
+        )
 
     def handle_error(
         self,

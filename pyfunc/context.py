@@ -40,7 +40,8 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
     def id(self) -> str:
         """A name for this invocation in logs: the `X-Request-Id` of its request."""
         try:
-            return self.request[REQUEST_ID_KEY]
+            id: str = self.request._state[REQUEST_ID_KEY]
+            return id
         except KeyError:  # outside of an app
             self.request[REQUEST_ID_KEY] = made = request_id(self.request.headers)
             return made
@@ -50,7 +51,7 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
         """Its place in a trace."""
         if self._trace is None:
             attributes = self.events[0].original if self.events else None
-            self._trace = trace_context(self.request.headers, attributes, self.id)
+            self._trace = trace_context(self.request._headers, attributes, self.id)
         return self._trace
 
     @trace.setter

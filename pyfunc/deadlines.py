@@ -3,18 +3,16 @@
 import asyncio
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
 from pyfunc.errors import DeadlineError
 
-__all__ = ["Deadlines"]
+__all__ = ["Deadlines", "Limit"]
 
 logger = logging.getLogger("pyfunc")
 
 _LATE = "the function was not done within its time limit"
-_NO_LIMIT = nullcontext()
 _NEVER = float("inf")
 
 
@@ -26,20 +24,9 @@ class Deadlines:
     """
 
     def __init__(self) -> None:
-        self.limits: set[_Limit] = set()
+        self.limits: set[Limit] = set()
         self.next_look = _NEVER
         self._timer: asyncio.TimerHandle | None = None
-
-    def limit(self, deadline: float | None) -> AbstractContextManager[Any]:
-        """What is done within this is cancelled when its time is up.
-
-        Args:
-            deadline: When that is, on the clock of `time.monotonic`; `None` for no limit.
-
-        Raises:
-            DeadlineError: On leaving; its time was up.
-        """
-        return _NO_LIMIT if deadline is None else _Limit(self, deadline)
 
     def look_at(self, deadline: float) -> None:
         """Have the timer look when this is, not later."""
@@ -56,19 +43,28 @@ class Deadlines:
         for limit in [limit for limit in self.limits if limit.deadline <= now]:
             self.limits.discard(limit)
             limit.end()
-        if self.limits:
-            self.look_at(min(limit.deadline for limit in self.limits))
+        earliest = min((limit.deadline for limit in self.limits), default=_NEVER)
+        if earliest < _NEVER:
+            self.look_at(earliest)
 
 
-class _Limit:
-    """One piece of work with a time limit, in the task that begins it."""
+class Limit:
+    """What is done within this is cancelled when its time is up, in the task that begins it.
+
+    Args:
+        deadlines: The work of its kind.
+        deadline: When its time is up, on the clock of `time.monotonic`; `None` for no limit.
+
+    Raises:
+        DeadlineError: On leaving; its time was up.
+    """
 
     __slots__ = ("_deadlines", "_is_ended", "_task", "deadline")
 
-    def __init__(self, deadlines: Deadlines, deadline: float) -> None:
+    def __init__(self, deadlines: Deadlines, deadline: float | None) -> None:
         self._deadlines = deadlines
         self._is_ended = False
-        self.deadline = deadline
+        self.deadline = _NEVER if deadline is None else deadline
 
     def __enter__(self) -> None:
         self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]

@@ -10,7 +10,6 @@ from time import time
 from typing import Any
 
 from aiohttp import HttpVersion11, web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.compression_utils import MAX_SYNC_CHUNK_SIZE
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import SERVER_SOFTWARE
@@ -59,10 +58,27 @@ class DirectResponse(web.Response):
             self._known = CIMultiDict(map(_header, self._lines.split("\r\n")[:-1]))
         return self._known
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send it, whole, if nothing needs more than that."""
-        if self._known is not None or self._status != 200 or not _is_direct(request):
-            return await super().prepare(request)
+    def is_sent(self, request: web.Request) -> bool:
+        """Send it, whole and at once, if nothing needs more than that.
+
+        The answer whether it did. Whoever asks waits for the client afterwards, if that is slow.
+
+        Raises:
+            ConnectionError: The client is gone.
+        """
+        # Where it is direct, nobody but us has had a say in it: a request that came to its route
+        # without aiohttp's search has passed no middlewares but ours, and `name_response` is the
+        # only signal that the answer would be shown to.
+        is_direct = (
+            self._known is None
+            and self._status == 200
+            and getattr(request._match_info, "is_direct", False)
+            and request._version is HttpVersion11
+            and not request._message.should_close
+            and request._method != "HEAD"
+        )
+        if not is_direct:
+            return False
         self._keep_alive = True
         writer: Any = request._payload_writer
         head, body = self._head(request), self._body
@@ -72,11 +88,9 @@ class DirectResponse(web.Response):
             writer._writelines((head, body))
         self._eof_sent = True
         self._body_length = writer.output_size
-        if writer._protocol._paused:
-            await writer.drain()
-        return None
+        return True
 
-    def _head(self, request: web.BaseRequest) -> bytes:
+    def _head(self, request: web.Request) -> bytes:
         id = request._state.get(REQUEST_ID_KEY)
         named = "" if id is None else f"X-Request-Id: {id}\r\n"
         return (
@@ -88,20 +102,6 @@ class DirectResponse(web.Response):
 def _header(line: str) -> tuple[str, str]:
     name, _, value = line.partition(": ")
     return name, value
-
-
-def _is_direct(request: Any) -> bool:
-    """Whether nobody but us has a say in the answer, and its connection stays open after it.
-
-    A request that came to the route without aiohttp's search for it has passed no middleware but
-    ours, and `name_response` is the only signal that its answer would be shown to.
-    """
-    return (
-        getattr(request._match_info, "is_direct", False)
-        and request._version is HttpVersion11
-        and not request._message.should_close
-        and request._method != "HEAD"
-    )
 
 
 @lru_cache(maxsize=1)

@@ -384,7 +384,7 @@ def decode(mode: ContentMode, headers: Mapping[str, str], body: bytes) -> list[E
     if mode is _BINARY:
         event = _from_binary(headers, body, faults)
     else:
-        event = _from_structured(_members(body), faults)
+        event = _structured(_members(body), faults)
     if event is None:
         raise invalid(tell(faults))
     return [event]
@@ -400,7 +400,7 @@ def decode_batch(body: bytes) -> list[Event]:
     told: list[str] = []
     for index, members in enumerate(documents):
         faults: Faults = {}
-        event = _from_structured(members, faults)
+        event = _structured(members, faults)
         if event is None:
             told += [f"[{index}].{fault}" for fault in tell(faults)]
         else:
@@ -490,6 +490,35 @@ def _from_binary(headers: Mapping[str, str], body: bytes, faults: Faults) -> Eve
     return None if faults else _event(attributes, payload, faults)
 
 
+def _structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event | None:
+    usual = _from_usual_members(members)
+    return _from_structured(members, faults) if usual is None else usual
+
+
+def _from_usual_members(members: dict[str, msgspec.Raw]) -> Event | None:
+    """The event of members like nearly all; `None` where there is more to look at, or to tell."""
+    if "data_base64" in members:
+        return None
+    named = members.copy()
+    data = named.pop("data", None)
+    try:
+        values = _decode_values(b"[%b]" % b",".join(named.values()))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    attributes: dict[str, Any] = dict(zip(named, values))  # noqa: B905 - as long, by making
+    usual = _usual(attributes)
+    if usual is None:
+        return None
+    if data is None:
+        return Event.received(attributes, None)
+    media = usual[2]
+    if media is _UNSTATED:
+        # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
+        attributes["datacontenttype"] = JSON_TYPE
+        media = media_type(JSON_TYPE)
+    return Event.received(attributes, Payload(bytes(data), media, True))
+
+
 def _from_structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event | None:
     attributes: dict[str, Any] = {}
     for name, raw in members.items():
@@ -542,6 +571,7 @@ def _base64(raw: bytes, name: str, faults: Faults) -> bytes:
 
 
 _decode_value = msgspec.json.Decoder().decode
+_decode_values = msgspec.json.Decoder(list[Any]).decode
 _decode_string = msgspec.json.Decoder(str).decode
 
 
@@ -618,21 +648,30 @@ def encode_lines(event: Event, mode: ContentMode | None = None) -> tuple[str, by
 
     A body always has a `Content-Type` there (RFC 9110, section 8.3).
     """
-    if mode is not ContentMode.STRUCTURED and (layout := sent(event._attributes)) is not None:
-        usual = _usual_lines(layout, event)
-        if usual is not None:
-            return usual
+    if mode is not ContentMode.STRUCTURED and (usual := _usual(event._attributes)) is not None:
+        try:
+            return _usual_lines(usual, event)
+        except _InexpressibleError:
+            pass  # told, or sent in structured mode
     headers, body = encode(event, mode)
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     is_typed = not body or any(name == "Content-Type" for name, _ in headers)
     return lines if is_typed else lines + _OCTET_LINE, body
 
 
-def _usual_lines(layout: Sent, event: Event) -> tuple[str, bytes] | None:
-    """Those of an event like nearly all; `None` where there is more to look at, or to tell."""
-    attributes = event._attributes
+Usual = tuple[Sent, tuple[str, ...], MediaType]
+
+
+def _usual(attributes: dict[str, Any]) -> Usual | None:
+    """The layout of attributes like nearly all, the values that belong there, and the media type.
+
+    `None` where there is more to look at, to change or to tell.
+    """
+    layout = sent(attributes)
+    if layout is None or attributes["specversion"] != "1.0":
+        return None
     values = layout.pick(tuple(attributes.values()))
-    if not are_bare(values) or attributes["specversion"] != "1.0":
+    if not are_bare(values):
         return None
     content_type = attributes.get("datacontenttype")
     media = _UNSTATED if content_type is None else _media(content_type)
@@ -641,10 +680,12 @@ def _usual_lines(layout: Sent, event: Event) -> tuple[str, bytes] | None:
     for name, is_good in layout.formats:
         if not is_good(attributes[name]):
             return None
-    try:
-        body, content_type = _octets(event, content_type, media)
-    except _InexpressibleError:
-        return None
+    return layout, values, media
+
+
+def _usual_lines(usual: Usual, event: Event) -> tuple[str, bytes]:
+    layout, values, media = usual
+    body, content_type = _octets(event, event._attributes.get("datacontenttype"), media)
     lines = layout.lines % values
     if content_type is not None:
         return f"{lines}Content-Type: {content_type}\r\n", body
@@ -660,7 +701,10 @@ def document(event: Event) -> dict[str, Any]:
     Raises:
         ReplyError: The event is not valid, or its data has no form under its content type.
     """
-    return _document(canonical(event._attributes).attributes, event)
+    attributes = event._attributes
+    if _usual(attributes) is None:
+        attributes = canonical(attributes).attributes
+    return _document(attributes, event)
 
 
 def batch(documents: list[dict[str, Any]]) -> Message:

@@ -19,7 +19,7 @@ from pyfunc.body import body_at_hand, read_body
 from pyfunc.border import awaited, contained
 from pyfunc.context import CURRENT, Invocation
 from pyfunc.correlation import TRACEPARENT
-from pyfunc.deadlines import Deadlines
+from pyfunc.deadlines import Deadlines, Limit
 from pyfunc.direct import DirectResponse
 from pyfunc.errors import DataError, DeadlineError, MalformedBodyError, RequestError
 from pyfunc.events import Event
@@ -88,7 +88,7 @@ class Invoker:
     async def _answer_in_time(self, invocation: Invocation) -> web.StreamResponse:
         """The answer; the sending of a stream is part of the work, and of its time."""
         request = invocation.request
-        with self._deadlines.limit(invocation.deadline):
+        with Limit(self._deadlines, invocation.deadline):
             answer = http_answer(await self.invoke(invocation), request)
             if isinstance(answer, Stream):
                 return await send(answer, request, self.threads)
@@ -159,7 +159,7 @@ class Invoker:
 
     async def _replies_in_time(self, invocation: Invocation) -> Replies | web.StreamResponse:
         received, request = invocation.events, invocation.request
-        with self._deadlines.limit(invocation.deadline):
+        with Limit(self._deadlines, invocation.deadline):
             result = await self.invoke(invocation)
             if self.plan.is_generator:
                 results = await collected(result, self.threads)
@@ -172,11 +172,14 @@ class Invoker:
 
     def _extend_trace(self, replies: list[Event], invocation: Invocation) -> None:
         """Carry the trace on; an event that is passed on as it came, without one, stays so."""
+        if not replies:
+            return
+        trace = invocation.trace
         came = [event.original["id"] for event in invocation.events]
         for reply in replies:
             attributes = reply.attributes
-            if attributes["id"] not in came or TRACEPARENT in invocation.request.headers:
-                invocation.trace.extend(attributes)
+            if attributes["id"] not in came or TRACEPARENT in invocation.request._headers:
+                trace.extend(attributes)
 
     def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
         """What the function is called with; from now on, this is the invocation that is logged."""
@@ -215,7 +218,7 @@ class Invoker:
     def _deadline(self, request: web.Request) -> float | None:
         """When the time limit ends: ours, or a shorter one that the caller asks for."""
         limit = self.timeout
-        if (asked := request.headers.get(_TIMEOUT)) is not None:
+        if (asked := request._headers.get(_TIMEOUT)) is not None:
             limit = min(_seconds(asked), limit or float("inf"))
         return time.monotonic() + limit if limit else None
 

@@ -55,7 +55,7 @@ def errors_middleware(name: str, debug: bool) -> Middleware:
 
     @web.middleware
     async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID_KEY] = request_id(request.headers)
+        request._state[REQUEST_ID_KEY] = request_id(request._headers)
         try:
             return await handler(request)
         except RequestError as error:
@@ -105,9 +105,9 @@ def events_handler(deliver: Deliver) -> Handler:
     """
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        if request.method != "POST":
+        if request._method != "POST":
             return _other_method(request.method)
-        headers = request.headers
+        headers = request._headers
         if CONTENT_ENCODING in headers:
             _refuse_encoding(headers[CONTENT_ENCODING])
         mode = content_mode(headers)

@@ -37,6 +37,7 @@ _BOM = b"\xef\xbb\xbf"
 # Every digit to "0" and all else to " ": a run of 19 zeros is then found at memory speed.
 _DIGITS = bytes(48 if 48 <= octet <= 57 else 32 for octet in range(256))
 _LONG_RUN = b"0" * 19
+_SUSPECT = len(_LONG_RUN)  # nothing shorter holds a large integer, or is nested deeply
 # Everything but brackets, to find JSON that is nested deeply.
 _NO_BRACKETS = bytes(octet for octet in range(256) if octet not in b"[]{}")
 _DEPTH = 256
@@ -209,7 +210,8 @@ def parse_json(text: bytes) -> Any:
         raise MalformedBodyError("the JSON is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedBodyError(f"malformed JSON: {_reason(error)}") from None
-    refuse_extremes(text, value)
+    if len(text) >= _SUSPECT:
+        refuse_extremes(text, value)
     return value
 
 
@@ -229,7 +231,7 @@ def refuse_extremes(text: bytes, value: Any = ...) -> None:
     Raises:
         MalformedBodyError: It has an integer beyond 64 bits, or is nested deeper than 256.
     """
-    if len(text) >= len(_LONG_RUN) and _LONG_RUN in text.translate(_DIGITS):
+    if len(text) >= _SUSPECT and _LONG_RUN in text.translate(_DIGITS):
         _refuse_big(_decode(text) if value is ... else value)
     if len(text) > 2 * _DEPTH and _may_be_deep(text):
         _refuse_deep(_decode(text) if value is ... else value)

@@ -52,7 +52,7 @@ class Probes:
         probes = self._probes
 
         def probe(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-            if request.method not in ("GET", "HEAD"):
+            if request._method not in ("GET", "HEAD"):
                 return handler(request)
             ask = probes.get(request.rel_url.raw_path)
             return handler(request) if ask is None else self._answered(ask)

@@ -370,9 +370,8 @@ class EventReplies:
         Knative's senders that read replies say `Prefer: reply`; others need not read one, and count
         the event as accepted all the same (eventing data plane, "Derived (Reply) Events").
         """
-        said = request.headers.get(_PREFER)
-        preferences = _NOTHING_SAID if said is None else _preferences(said)
-        if "reply" in preferences:
+        said = request._headers.get(_PREFER)
+        if said is not None and "reply" in (preferences := _preferences(said)):
             return True
         if not self._told_unread:
             self._told_unread = True
@@ -380,13 +379,12 @@ class EventReplies:
                 "a reply for a sender that does not say `Prefer: reply`: it may not read it"
                 " (told once)"
             )
-        return "return=minimal" not in preferences
+        return said is None or "return=minimal" not in preferences
 
 
 # Types are the senders' to choose: how many are kept, and how long they may be.
 _WARNINGS = 100
 _USUAL_TYPE = 256
-_NOTHING_SAID: frozenset[str] = frozenset()
 _PREFER = istr("Prefer")
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pyfunc.deadlines import Deadlines
+from pyfunc.deadlines import Deadlines, Limit
 from pyfunc.errors import DeadlineError
 
 
 async def kept(deadlines: Deadlines, work: Coroutine[Any, Any, Any], seconds: float) -> Any:
-    with deadlines.limit(time.monotonic() + seconds):
+    with Limit(deadlines, time.monotonic() + seconds):
         return await work
 
 
@@ -21,7 +21,7 @@ async def test_what_is_done_in_time_is_given() -> None:
 
 
 async def test_without_a_limit_there_is_none() -> None:
-    with Deadlines().limit(None):
+    with Limit(Deadlines(), None):
         await asyncio.sleep(0)
 
 

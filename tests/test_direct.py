@@ -92,7 +92,7 @@ def _watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     heads: list[bytes] = []
     original = DirectResponse._head
 
-    def seen(response: DirectResponse, request: web.BaseRequest) -> bytes:
+    def seen(response: DirectResponse, request: web.Request) -> bytes:
         heads.append(original(response, request))
         return heads[-1]
 

@@ -1,0 +1,158 @@
+"""What is settled by names alone changes nothing but the time that it takes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from pyfunc import Event
+from pyfunc import events as room
+from pyfunc.errors import ReplyError, RequestError
+from pyfunc.events import ContentMode, decode, document, encode_lines
+from pyfunc.layouts import received, sent
+from pyfunc.payload import join_json
+from tests.test_events import BODIES, DOCUMENTS, HEADERS, MODES, any_event
+
+REQUIRED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+USUAL = {**{f"ce-{n}": v for n, v in REQUIRED.items()}, "Content-Type": "application/json"}
+
+
+def both_ways(monkeypatch: pytest.MonkeyPatch, told: Callable[[], Any]) -> tuple[Any, Any]:
+    """What is told with layouts, and where there are none."""
+
+    def outcome() -> Any:
+        try:
+            return told()
+        except (RequestError, ReplyError) as error:
+            return type(error), str(error), getattr(error, "errors", ())
+
+    with_layouts = outcome()
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "received", lambda _: None)
+        patch.setattr(room, "sent", lambda _: None)
+        return with_layouts, outcome()
+
+
+def parts(event: Event) -> tuple[Any, ...]:
+    return list(event.original.items()), event.payload, event.has_data
+
+
+def same_decoded(
+    monkeypatch: pytest.MonkeyPatch, mode: ContentMode, headers: Mapping[str, str], body: bytes
+) -> None:
+    usual, careful = both_ways(monkeypatch, lambda: list(map(parts, decode(mode, headers, body))))
+    assert usual == careful
+
+
+def same_encoded(monkeypatch: pytest.MonkeyPatch, event: Event, mode: ContentMode | None) -> None:
+    usual, careful = both_ways(monkeypatch, lambda: encode_lines(event, mode))
+    assert usual == careful
+    usual, careful = both_ways(monkeypatch, lambda: join_json(document(event)))
+    assert usual == careful
+
+
+_ONCE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@_ONCE
+@given(MODES, HEADERS, BODIES | DOCUMENTS | DOCUMENTS.map(lambda text: b"[%b]" % text))
+def test_any_octets_are_decoded_as_without(
+    monkeypatch: pytest.MonkeyPatch,
+    mode: ContentMode,
+    headers: list[tuple[str, str]],
+    body: bytes,
+) -> None:
+    same_decoded(monkeypatch, mode, CIMultiDict(headers), body)
+
+
+@_ONCE
+@given(any_event(), st.sampled_from([None, ContentMode.BINARY, ContentMode.STRUCTURED]))
+def test_any_event_is_encoded_as_without(
+    monkeypatch: pytest.MonkeyPatch, event: Event, mode: ContentMode | None
+) -> None:
+    same_encoded(monkeypatch, event, mode)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({}, id="usual"),
+        pytest.param({"ce-time": "2026-01-02T03:04:05Z"}, id="time"),
+        pytest.param({"ce-time": "yesterday"}, id="no time"),
+        pytest.param({"ce-dataschema": "relative"}, id="no absolute URI"),
+        pytest.param({"ce-specversion": "0.3"}, id="version 0.3"),
+        pytest.param({"ce-specversion": "2.0"}, id="another version"),
+        pytest.param({"ce-specversion": "0.3", "ce-datacontentencoding": "base64"}, id="encoding"),
+        pytest.param({"ce-subject": "a%20b"}, id="percent"),
+        pytest.param({"ce-subject": "\u00e4"}, id="beyond ASCII"),
+        pytest.param({"ce-subject": "a b"}, id="space"),
+        pytest.param({"ce-subject": ""}, id="empty"),
+        pytest.param({"ce-subject": "x" * 5000}, id="long"),
+        pytest.param({"ce-datacontenttype": "text/plain"}, id="a header for the content type"),
+        pytest.param({"ce-data": "1"}, id="no name"),
+        pytest.param({"ce-a-b": "1"}, id="hyphen"),
+        pytest.param({"ce-": "1"}, id="no name at all"),
+        pytest.param({"ce-id\nce-other": "1"}, id="line break"),
+        pytest.param({"Content-Type": ""}, id="empty content type"),
+        pytest.param({"Content-Type": "text"}, id="no media type"),
+        pytest.param({"Content-Type": "text/plain; charset=latin-1"}, id="charset"),
+        pytest.param({"Content-Type": "text/plain; a=" + "b" * 5000}, id="long content type"),
+    ],
+)
+def test_headers_are_decoded_as_without(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, str]
+) -> None:
+    same_decoded(monkeypatch, ContentMode.BINARY, CIMultiDict({**USUAL, **changed}), b"{}")
+
+
+@pytest.mark.parametrize("name", [*USUAL])
+def test_what_is_missing_or_there_twice_is_told_as_without(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    without = CIMultiDict({n: v for n, v in USUAL.items() if n != name})
+    same_decoded(monkeypatch, ContentMode.BINARY, without, b"{}")
+    same_decoded(monkeypatch, ContentMode.BINARY, CIMultiDict([*USUAL.items(), (name, "2")]), b"{}")
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "other\r\nSet-Cookie: a=1"
+
+
+@pytest.mark.parametrize(
+    ("changed", "data"),
+    [
+        pytest.param({"n": 5, "f": True}, 1, id="other types"),
+        pytest.param({"n": Text("text")}, 1, id="a kind of text"),
+        pytest.param({"datacontenttype": 5}, 1, id="content type of another type"),
+        pytest.param({"datacontenttype": "text/plain; charset=latin-1"}, "\u20ac", id="charset"),
+        pytest.param({"time": None}, 1, id="unset"),
+        pytest.param({"subject": "a\r\nb: c"}, 1, id="line break"),
+        pytest.param({"a\nb": "1"}, 1, id="line break in a name"),
+        pytest.param({5: "1"}, 1, id="a name that is no text"),
+        pytest.param({"data": "1"}, 1, id="a name that is none"),
+        pytest.param({"id": ""}, 1, id="empty id"),
+        pytest.param({}, None, id="no data"),
+        pytest.param({}, b"\xff", id="octets"),
+        pytest.param({"specversion": "0.3", "datacontentencoding": "base64"}, b"1", id="0.3"),
+    ],
+)
+def test_attributes_are_encoded_as_without(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[Any, Any], data: Any
+) -> None:
+    for mode in (None, ContentMode.BINARY):
+        same_encoded(monkeypatch, Event.unchecked({**REQUIRED, **changed}, data), mode)
+
+
+def test_layouts_are_found_for_usual_names_only() -> None:
+    assert received(USUAL) is received(CIMultiDict(USUAL))
+    assert received(["ce-id"]) is None
+    assert sent(REQUIRED) is sent(dict(REQUIRED))
+    assert sent({"id": "1"}) is None
+    assert received([*USUAL, "x" * 5000]) is None
+    assert sent([*REQUIRED, "x" * 5000]) is None
