@@ -7,10 +7,11 @@ complain of have no layout: whoever has to tell what is wrong with them looks at
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
+
+import msgspec
 
 from pyfunc.attributes import FORMATS, are_complete, are_names, is_timestamp
 
@@ -25,8 +26,7 @@ Pick = Callable[[Sequence[Any]], tuple[Any, ...]]
 Formats = tuple[tuple[str, Callable[[Any], bool]], ...]
 
 
-@dataclass(frozen=True, slots=True)  # which is read for less than a named tuple
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """The headers of an event in binary mode."""
 
     names: tuple[str, ...]
@@ -39,8 +39,7 @@ class Received:
     """Those that have a format, but for the version and the media type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """The attributes of an event that is sent in binary mode."""
 
     lines: str

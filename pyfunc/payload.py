@@ -7,7 +7,6 @@ charset, everything else stays bytes. No web framework and no event is known her
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from enum import Enum
@@ -70,8 +69,7 @@ class Kind(Enum):
 _JSON = Kind.JSON
 
 
-@dataclass(frozen=True, slots=True)
-class MediaType:
+class MediaType(msgspec.Struct, frozen=True):
     """A content type, read once."""
 
     essence: str
