@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
 
 from pyfunc.errors import InvalidEventError, ReplyError
-from pyfunc.payload import media_type
+from pyfunc.payload import valid_media
 
 __all__ = [
     "FORMATS",
@@ -194,7 +194,7 @@ def _is_time(value: Any) -> bool:
 
 
 def _is_media_type(value: Any) -> bool:
-    return type(value) is str and len(value) <= _USUAL and media_type(value).is_valid
+    return valid_media(value) is not None
 
 
 def _is_absolute_uri(value: Any) -> bool:

@@ -14,8 +14,9 @@ from pyfunc.admission import Admission
 from pyfunc.context import Invocation
 from pyfunc.direct import DirectResponse
 from pyfunc.errors import REPEATED, BatchError, RequestError
-from pyfunc.events import Event, document
+from pyfunc.events import Event
 from pyfunc.flaskbridge import flask_error_types
+from pyfunc.jsonformat import document
 from pyfunc.middleware import FAILURE
 from pyfunc.replies import EventReplies, Replies, flask_error
 

@@ -1,96 +1,22 @@
-"""The event class, and CloudEvents over HTTP without a web framework: content mode, decode, encode.
+"""The event class: attributes and data, as they were received or as they are to be sent.
 
-Sources: CloudEvents 1.0.2 (specification, HTTP protocol binding, JSON event format) and what
-senders do in fact; 0.3 as every peer still takes it. An event that was received is never completed:
-what is missing is an error.
+Source: CloudEvents 1.0.2; 0.3 as every peer still takes it. An event that was received is never
+completed: what is missing is an error.
 """
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from enum import Enum
-from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import msgspec
-from multidict import istr
 
-from pyfunc.attributes import (
-    Checked,
-    Faults,
-    are_bare,
-    are_bare_texts,
-    canonical,
-    check,
-    check_value,
-    header_text,
-    header_value,
-    invalid,
-    is_bare,
-    new_id,
-    now,
-    parse_time,
-    tell,
-)
-from pyfunc.errors import MalformedBodyError, ReplyError, UnsupportedFormatError
-from pyfunc.layouts import CONTENT_TYPE, Sent, attribute_of, received, sent
-from pyfunc.payload import (
-    JSON_TYPE,
-    OCTETS,
-    Kind,
-    MediaType,
-    Payload,
-    dump_json,
-    join_json,
-    media_type,
-    parse_json,
-)
+from pyfunc.attributes import Faults, canonical, new_id, now, parse_time
+from pyfunc.errors import MalformedBodyError, ReplyError
+from pyfunc.payload import JSON_TYPE, OCTETS, Kind, Payload, media_type
 
-__all__ = [
-    "BATCH_TYPE",
-    "STRUCTURED_TYPE",
-    "ContentMode",
-    "DeadLetter",
-    "Event",
-    "Message",
-    "batch",
-    "content_mode",
-    "decode",
-    "decode_batch",
-    "document",
-    "encode",
-    "encode_batch",
-    "encode_lines",
-]
-
-STRUCTURED_TYPE = "application/cloudevents+json"
-BATCH_TYPE = "application/cloudevents-batch+json"
-
-_BYTES = (bytes, bytearray, memoryview)
-
-
-# Case-insensitive forms at hand, for the multi-dicts of requests.
-_CONTENT_TYPE = istr("Content-Type")
-_SPECVERSION = istr("ce-specversion")
-
-
-class ContentMode(Enum):
-    """How an event is laid over an HTTP message (HTTP binding, section 1.3)."""
-
-    BINARY = "binary"
-    STRUCTURED = "structured"
-    BATCHED = "batched"
-
-
-_BINARY = ContentMode.BINARY
-
-
-class Message(NamedTuple):
-    """The part of an HTTP message that carries events."""
-
-    headers: list[tuple[str, str]]
-    body: bytes
+__all__ = ["DeadLetter", "Event", "decoded_base64", "received_event"]
 
 
 class DeadLetter(NamedTuple):
@@ -120,12 +46,20 @@ class Event:
         ValueError: An attribute has a name or value that the specification does not allow.
     """
 
-    __slots__ = ("_attributes", "_data", "_is_untouched", "has_data", "original", "payload")
+    __slots__ = (
+        "_attributes",
+        "_data",
+        "_is_untouched",
+        "_late",
+        "_payload",
+        "has_data",
+        "original",
+    )
 
+    _late: Callable[[], Payload] | None
+    _payload: Payload | None
     original: dict[str, Any]
     """The attributes as they were received, whatever the function did; not to be changed."""
-    payload: Payload | None
-    """The data as it was received."""
     has_data: bool
     """Whether there is data; true for an explicit JSON `null` (JSON format, section 3.1)."""
 
@@ -146,7 +80,18 @@ class Event:
         event._is_untouched = True
         event._data = _UNREAD
         event.has_data = payload is not None and bool(payload.octets)
-        event.payload = payload
+        event._payload, event._late = payload, None
+        return event
+
+    @classmethod
+    def read(cls, attributes: dict[str, Any], data: Any, payload: Callable[[], Payload]) -> "Event":
+        """As `received`, with data that was read already, and octets that are found if needed."""
+        event = cls.__new__(cls)
+        event._attributes = event.original = attributes
+        event._is_untouched = True
+        event._data = data
+        event.has_data = True
+        event._payload, event._late = None, payload
         return event
 
     @classmethod
@@ -161,7 +106,14 @@ class Event:
         self._is_untouched = False
         self._data = data
         self.has_data = data is not None
-        self.payload = None
+        self._payload = self._late = None
+
+    @property
+    def payload(self) -> Payload | None:
+        """The data as it was received."""
+        if self._late is not None:
+            self._payload, self._late = self._late(), None
+        return self._payload
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -320,7 +272,6 @@ class Event:
 
 
 _UNREAD = object()
-_UNSTATED = media_type(None)
 _DEAD_LETTER = ("knativeerrorcode", "knativeerrordest", "knativeerrordata")
 
 
@@ -331,251 +282,18 @@ def _dead_letter_body(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-# --- in -------------------------------------------------------------------------------------------
+def received_event(
+    attributes: dict[str, Any], payload: Payload | None, faults: Faults
+) -> Event | None:
+    """An event off the wire, once its attributes are known to be good.
 
-
-def content_mode(headers: Mapping[str, str]) -> ContentMode | None:
-    """The content mode of a request; `None` where it is not an event (HTTP binding, section 3).
-
-    Args:
-        headers: A case-insensitive mapping.
-
-    Raises:
-        UnsupportedFormatError: Events in a format other than JSON.
-    """
-    content_type = headers.get(_CONTENT_TYPE, "").lower()
-    if not content_type.startswith("application/cloudevents"):
-        has_attributes = _SPECVERSION in headers or any(
-            name[:3].lower() == "ce-" for name in headers
-        )
-        return _BINARY if has_attributes else None
-    essence = media_type(content_type).essence
-    # The batch prefix first, since the other one is part of it.
-    if essence.startswith("application/cloudevents-batch"):
-        return _spoken(essence, BATCH_TYPE, ContentMode.BATCHED)
-    return _spoken(essence, STRUCTURED_TYPE, ContentMode.STRUCTURED)
-
-
-def _spoken(essence: str, ours: str, mode: ContentMode) -> ContentMode:
-    if essence != ours:
-        raise UnsupportedFormatError(
-            f"the event format is not spoken here: expected {ours}, or binary content mode"
-        )
-    return mode
-
-
-def decode(mode: ContentMode, headers: Mapping[str, str], body: bytes) -> list[Event]:
-    """The events of a request.
+    Its data is stated by a content type wherever that can be told.
 
     Args:
-        mode: What `content_mode` said.
-        headers: All headers in their order; repeated ones too, where it is a multi-dict.
-        body: The whole body.
-
-    Raises:
-        InvalidEventError: An event breaks the specification; all its faults are told.
-        MalformedBodyError: The JSON of a structured or batched event is malformed.
+        attributes: Its attributes; they become the event's own.
+        payload: Its data.
+        faults: Where a fault of the data is added; there is no event then.
     """
-    if mode is _BINARY and (usual := _from_usual(headers, body)) is not None:
-        return [usual]
-    if mode is ContentMode.BATCHED:
-        return decode_batch(body)
-    faults: Faults = {}
-    if mode is _BINARY:
-        event = _from_binary(headers, body, faults)
-    else:
-        event = _structured(_members(body), faults)
-    if event is None:
-        raise invalid(tell(faults))
-    return [event]
-
-
-def decode_batch(body: bytes) -> list[Event]:
-    """The events of a batch (JSON format, section 4); one that is malformed spoils it."""
-    try:
-        documents = _decode_batch(_without_bom(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        _refuse_json(body, "an array of events")
-    events: list[Event] = []
-    told: list[str] = []
-    for index, members in enumerate(documents):
-        faults: Faults = {}
-        event = _structured(members, faults)
-        if event is None:
-            told += [f"[{index}].{fault}" for fault in tell(faults)]
-        else:
-            events.append(event)
-    if told:
-        raise invalid(told)
-    return events
-
-
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_batch = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
-
-
-def _without_bom(body: bytes) -> bytes:
-    return body[3:] if body[:3] == b"\xef\xbb\xbf" else body
-
-
-def _members(body: bytes) -> dict[str, msgspec.Raw]:
-    try:
-        return _decode_members(_without_bom(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        _refuse_json(body, "an object with the attributes and data of an event")
-
-
-def _refuse_json(body: bytes, expected: str) -> NoReturn:
-    """Say whether it is no JSON at all, or JSON of another shape."""
-    parse_json(_without_bom(body))
-    raise MalformedBodyError(f"the body is not an event in JSON format: expected {expected}")
-
-
-def _from_usual(headers: Mapping[str, str], body: bytes) -> Event | None:
-    """The event of headers like nearly all; `None` where there is more to look at, or to tell."""
-    layout = received(headers)
-    if layout is None:
-        return None
-    texts = tuple(headers.values())
-    values = layout.pick(texts)
-    if not are_bare_texts(values):
-        return None
-    attributes: dict[str, Any] = dict(zip(layout.names, values))  # noqa: B905 - as long, by making
-    attributes["datacontenttype"] = content_type = texts[layout.content_type]
-    media = _media(content_type)
-    if media is None or attributes["specversion"] != "1.0":
-        return None
-    for name, is_good in layout.formats:
-        if not is_good(attributes[name]):
-            return None
-    return Event.received(attributes, Payload(body, media))
-
-
-def _media(content_type: Any) -> MediaType | None:
-    """What a content type says, if it is one, and of a usual length."""
-    if type(content_type) is not str or len(content_type) > _USUAL:
-        return None
-    media = media_type(content_type)
-    return media if media.is_valid else None
-
-
-_USUAL = 1024  # characters; nothing longer may stay behind in a cache
-
-
-def _from_binary(headers: Mapping[str, str], body: bytes, faults: Faults) -> Event | None:
-    attributes: dict[str, Any] = {}
-    content_type = None
-    for header, value in headers.items():
-        name = attribute_of(header)
-        if name is None:
-            continue
-        if name == CONTENT_TYPE:
-            if content_type is not None:
-                faults["datacontenttype"] = "expected one Content-Type, found several"
-            content_type = value or None
-        elif name in attributes:
-            faults[name] = "expected one header, found several"
-        else:
-            attributes[name] = value
-    if not are_bare(attributes.values()):
-        for name, value in attributes.items():
-            if name not in faults and not is_bare(value):
-                attributes[name] = header_value(name, value, faults)
-    # The Content-Type is the one place for it in this mode (HTTP binding, section 3.1.1).
-    attributes.pop("datacontenttype", None)
-    if content_type is not None:
-        attributes["datacontenttype"] = content_type
-    check(attributes, faults)
-    payload = Payload(body, media_type(content_type))
-    return None if faults else _event(attributes, payload, faults)
-
-
-def _structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event | None:
-    usual = _from_usual_members(members)
-    return _from_structured(members, faults) if usual is None else usual
-
-
-def _from_usual_members(members: dict[str, msgspec.Raw]) -> Event | None:
-    """The event of members like nearly all; `None` where there is more to look at, or to tell."""
-    if "data_base64" in members:
-        return None
-    named = members.copy()
-    data = named.pop("data", None)
-    try:
-        values = _decode_values(b"[%b]" % b",".join(named.values()))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    attributes: dict[str, Any] = dict(zip(named, values))  # noqa: B905 - as long, by making
-    usual = _usual(attributes)
-    if usual is None:
-        return None
-    if data is None:
-        return Event.received(attributes, None)
-    media = usual[2]
-    if media is _UNSTATED:
-        # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
-        attributes["datacontenttype"] = JSON_TYPE
-        media = media_type(JSON_TYPE)
-    return Event.received(attributes, Payload(bytes(data), media, True))
-
-
-def _from_structured(members: dict[str, msgspec.Raw], faults: Faults) -> Event | None:
-    attributes: dict[str, Any] = {}
-    for name, raw in members.items():
-        if name == "data" or name == "data_base64":
-            continue
-        try:
-            value = _decode_value(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            faults[name] = "malformed JSON"
-            value = ""
-        if value is not None:  # null is unset (JSON format, section 2.2)
-            attributes[name] = value
-    if not are_bare(attributes.values()):
-        for name, value in attributes.items():
-            check_value(name, value, faults)
-    good = {n: v for n, v in attributes.items() if n not in faults} if faults else attributes
-    check(good, faults)
-    payload = _structured_payload(members, attributes, faults)
-    return None if faults else _event(attributes, payload, faults)
-
-
-def _structured_payload(
-    members: dict[str, msgspec.Raw], attributes: dict[str, Any], faults: Faults
-) -> Payload | None:
-    data, encoded = members.get("data"), members.get("data_base64")
-    if faults or (data is None and encoded is None):
-        return None
-    content_type = attributes.get("datacontenttype")
-    if encoded is not None and bytes(encoded) != b"null":
-        if data is not None:
-            faults["data"] = "expected either data or data_base64, found both"
-        # Without a content type it is not taken for JSON (JSON format, section 3.1).
-        octets = _base64(bytes(encoded), "data_base64", faults)
-        return Payload(octets, media_type(content_type) if content_type else OCTETS)
-    if data is None:
-        return None
-    if content_type is None:
-        # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
-        content_type = attributes["datacontenttype"] = JSON_TYPE
-    return Payload(bytes(data), media_type(content_type), in_json=True)
-
-
-def _base64(raw: bytes, name: str, faults: Faults) -> bytes:
-    """The octets that a JSON string in Base64 stands for."""
-    try:
-        return base64.b64decode(_decode_string(raw).encode("ascii"), validate=True)
-    except (msgspec.MsgspecError, binascii.Error, UnicodeError):
-        faults[name] = "expected a string in Base64 (RFC 4648)"
-        return b""
-
-
-_decode_value = msgspec.json.Decoder().decode
-_decode_values = msgspec.json.Decoder(list[Any]).decode
-_decode_string = msgspec.json.Decoder(str).decode
-
-
-def _event(attributes: dict[str, Any], payload: Payload | None, faults: Faults) -> Event | None:
     if attributes["specversion"] == "0.3" and "datacontentencoding" in attributes:
         payload = _decoded_v03(attributes, payload, faults)
         if faults:
@@ -610,193 +328,20 @@ def _decoded_v03(
     octets = payload.octets if payload.in_json else _encode_string(payload.octets)
     content_type = attributes.get("datacontenttype")
     media = media_type(content_type) if content_type else OCTETS
-    return Payload(_base64(octets, "data", faults), media)
+    return Payload(decoded_base64(octets, "data", faults), media)
 
 
 def _encode_string(octets: bytes) -> bytes:
     return msgspec.json.encode(octets.decode("ascii", "replace"))
 
 
-# --- out ------------------------------------------------------------------------------------------
-
-
-def encode(event: Event, mode: ContentMode | None = None) -> Message:
-    """An event as headers and body.
-
-    Args:
-        event: The event.
-        mode: Binary or structured. Without it binary, except where a value would have to be
-            percent-encoded, is too long for a header, or is text that its charset cannot express:
-            Go's and JavaScript's SDKs do not decode percent-encoding, Knative's brokers among them.
-
-    Raises:
-        ReplyError: The event is not valid, or its data has no form under its content type.
-    """
-    checked = canonical(event._attributes)
-    if mode is ContentMode.STRUCTURED or (mode is None and not checked.is_plain):
-        return _to_structured(checked, event)
+def decoded_base64(raw: bytes, name: str, faults: Faults) -> bytes:
+    """The octets that a JSON string in Base64 stands for."""
     try:
-        return _to_binary(checked, event)
-    except _InexpressibleError as error:
-        if mode is None:
-            return _to_structured(checked, event)
-        raise ReplyError(str(error)) from None
+        return base64.b64decode(_decode_string(raw).encode("ascii"), validate=True)
+    except (msgspec.MsgspecError, binascii.Error, UnicodeError):
+        faults[name] = "expected a string in Base64 (RFC 4648)"
+        return b""
 
 
-def encode_lines(event: Event, mode: ContentMode | None = None) -> tuple[str, bytes]:
-    """As `encode`, with the headers as the lines of an HTTP message.
-
-    A body always has a `Content-Type` there (RFC 9110, section 8.3).
-    """
-    if mode is not ContentMode.STRUCTURED and (usual := _usual(event._attributes)) is not None:
-        try:
-            return _usual_lines(usual, event)
-        except _InexpressibleError:
-            pass  # told, or sent in structured mode
-    headers, body = encode(event, mode)
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    is_typed = not body or any(name == "Content-Type" for name, _ in headers)
-    return lines if is_typed else lines + _OCTET_LINE, body
-
-
-Usual = tuple[Sent, tuple[str, ...], MediaType]
-
-
-def _usual(attributes: dict[str, Any]) -> Usual | None:
-    """The layout of attributes like nearly all, the values that belong there, and the media type.
-
-    `None` where there is more to look at, to change or to tell.
-    """
-    layout = sent(attributes)
-    if layout is None or attributes["specversion"] != "1.0":
-        return None
-    values = layout.pick(tuple(attributes.values()))
-    if not are_bare(values):
-        return None
-    content_type = attributes.get("datacontenttype")
-    media = _UNSTATED if content_type is None else _media(content_type)
-    if media is None:
-        return None
-    for name, is_good in layout.formats:
-        if not is_good(attributes[name]):
-            return None
-    return layout, values, media
-
-
-def _usual_lines(usual: Usual, event: Event) -> tuple[str, bytes]:
-    layout, values, media = usual
-    body, content_type = _octets(event, event._attributes.get("datacontenttype"), media)
-    lines = layout.lines % values
-    if content_type is not None:
-        return f"{lines}Content-Type: {content_type}\r\n", body
-    return lines + _OCTET_LINE if body else lines, body
-
-
-_OCTET_LINE = "Content-Type: application/octet-stream\r\n"
-
-
-def document(event: Event) -> dict[str, Any]:
-    """The JSON object of an event (JSON format, section 3), for `batch`.
-
-    Raises:
-        ReplyError: The event is not valid, or its data has no form under its content type.
-    """
-    attributes = event._attributes
-    if _usual(attributes) is None:
-        attributes = canonical(attributes).attributes
-    return _document(attributes, event)
-
-
-def batch(documents: list[dict[str, Any]]) -> Message:
-    """Events as one batch; the media type stands alone, since sdk-go knows it only so."""
-    return Message([("Content-Type", BATCH_TYPE)], join_json(documents))
-
-
-def encode_batch(events: Iterable[Event]) -> Message:
-    """Events as one batch, as `document` and `batch` make it."""
-    return batch([document(event) for event in events])
-
-
-class _InexpressibleError(Exception):
-    """Text that has no form in the charset that is stated for it."""
-
-
-def _to_structured(checked: Checked, event: Event) -> Message:
-    members = _document(checked.attributes, event)
-    return Message([("Content-Type", STRUCTURED_TYPE)], join_json(members))
-
-
-def _to_binary(checked: Checked, event: Event) -> Message:
-    attributes, is_plain = checked
-    stated = attributes.get("datacontenttype")
-    body, content_type = _octets(event, stated, media_type(stated))
-    if attributes["specversion"] == "0.3" and isinstance(event.data, _BYTES):
-        attributes.pop("datacontentencoding", None)  # that of the octets, not of the body
-    headers = [
-        (_header_of(name), value if is_plain and type(value) is str else header_text(value))
-        for name, value in attributes.items()
-        if name != "datacontenttype"
-    ]
-    if content_type is not None:
-        headers.append(("Content-Type", content_type))
-    return Message(headers, body)
-
-
-@lru_cache(maxsize=1024)  # names of attributes; there are few
-def _header_of(name: str) -> str:
-    return istr("ce-" + name)  # with its case-insensitive form at hand
-
-
-def _octets(event: Event, content_type: str | None, media: MediaType) -> tuple[bytes, str | None]:
-    """The data as a body, with the content type that it is sent under."""
-    data = event.data
-    if data is None:
-        return (b"null" if event.has_data else b""), content_type
-    if isinstance(data, _BYTES):
-        return bytes(data), content_type
-    if isinstance(data, str) and media.kind is not Kind.JSON:
-        return _encoded(data, media.charset), content_type or "text/plain; charset=utf-8"
-    text = dump_json(data)
-    if media.charset != "utf-8":
-        text = _encoded(text.decode(), media.charset)
-    return text, content_type or JSON_TYPE
-
-
-def _encoded(text: str, charset: str) -> bytes:
-    try:
-        return text.encode(charset)
-    except (UnicodeError, LookupError):
-        raise _InexpressibleError(f"the text has no form in the charset {charset}") from None
-
-
-def _document(attributes: dict[str, Any], event: Event) -> dict[str, Any]:
-    data = event.data
-    kind = media_type(attributes.get("datacontenttype")).kind
-    if data is None:
-        return {**attributes, "data": None} if event.has_data else attributes
-    if isinstance(data, _BYTES):
-        return _with_octets(attributes, bytes(data), kind)
-    text = dump_json(data)
-    if isinstance(data, str):
-        return {"datacontenttype": "text/plain", **attributes, "data": msgspec.Raw(text)}
-    if kind is Kind.JSON or kind is Kind.UNSTATED:
-        return {"datacontenttype": JSON_TYPE, **attributes, "data": msgspec.Raw(text)}
-    return {**attributes, "data": text.decode()}
-
-
-def _with_octets(attributes: dict[str, Any], octets: bytes, kind: Kind) -> dict[str, Any]:
-    if kind is Kind.JSON and _is_json(octets):
-        # Bytes under a JSON type are JSON text already (JSON format, section 3.1).
-        return {**attributes, "data": msgspec.Raw(octets)}
-    encoded = base64.b64encode(octets).decode()
-    if attributes["specversion"] == "0.3":
-        return {**attributes, "datacontentencoding": "base64", "data": encoded}
-    return {**attributes, "data_base64": encoded}
-
-
-def _is_json(octets: bytes) -> bool:
-    try:
-        parse_json(octets)
-    except MalformedBodyError:
-        return False
-    return True
+_decode_string = msgspec.json.Decoder(str).decode

@@ -20,14 +20,16 @@ import msgspec
 
 from pyfunc import logs
 from pyfunc.app import create_app
+from pyfunc.contentmodes import ContentMode
 from pyfunc.errors import (
     MalformedBodyError,
     PyFuncError,
     SettingsError,
     StartupError,
 )
-from pyfunc.events import BATCH_TYPE, STRUCTURED_TYPE, ContentMode, Event
+from pyfunc.events import Event
 from pyfunc.exchange import Answer, ask, ask_server, target
+from pyfunc.jsonformat import BATCH_TYPE, STRUCTURED_TYPE
 from pyfunc.loader import Loaded, load
 from pyfunc.payload import Kind, media_type, parse_json
 from pyfunc.resolver import Plan, compile_plan

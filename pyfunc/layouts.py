@@ -6,21 +6,23 @@ like is kept from event to event; only values are looked at each time. Names wit
 complain of have no layout: whoever has to tell what is wrong with them looks at each.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from pyfunc.attributes import FORMATS, are_complete, are_names, is_timestamp
+from pyfunc.attributes import FORMATS, are_bare, are_complete, are_names, is_timestamp
+from pyfunc.payload import MediaType, media_type, valid_media
 
-__all__ = ["CONTENT_TYPE", "Received", "Sent", "attribute_of", "received", "sent"]
+__all__ = ["CONTENT_TYPE", "Received", "Sent", "Usual", "attribute_of", "received", "sent", "usual"]
 
 CONTENT_TYPE = "Content-Type"  # no attribute has capitals
 # The Content-Type is the one place for it in binary mode (HTTP binding, section 3.1.1).
 _NO_ATTRIBUTES = (None, CONTENT_TYPE, "datacontenttype")
-_LONG = 2048  # characters; a longer list of names must not stay behind
+_LONG = 2048  # characters; a longer list of names must not stay behind in a cache
+_UNSTATED = media_type(None)
 
 Pick = Callable[[Sequence[Any]], tuple[Any, ...]]
 Formats = tuple[tuple[str, Callable[[Any], bool]], ...]
@@ -44,10 +46,20 @@ class Sent(msgspec.Struct, frozen=True):
 
     lines: str
     """The header lines, with `%s` in the place of each value."""
-    pick: Pick
-    """The values that belong there, from those of all attributes."""
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    """The values that belong there, from the attributes."""
     formats: Formats
     """Those that have a format, but for the version and the media type."""
+
+
+class Usual(NamedTuple):
+    """Attributes like nearly all: as they stand, nothing is to be changed or told."""
+
+    layout: Sent
+    values: tuple[str, ...]
+    """The values that the layout has places for."""
+    media: MediaType
+    """What `datacontenttype` says."""
 
 
 @lru_cache(maxsize=1024)  # names of headers; there are few
@@ -74,6 +86,24 @@ def sent(attributes: Collection[str]) -> Sent | None:
     return _sent(joined, len(attributes)) if len(joined) <= _LONG else None
 
 
+def usual(attributes: dict[str, Any]) -> Usual | None:
+    """What is known of attributes, if each is good as it stands; `None` where one is not."""
+    layout = sent(attributes)
+    if layout is None or attributes["specversion"] != "1.0":
+        return None
+    values = layout.pick(attributes)
+    if not are_bare(values):
+        return None
+    content_type = attributes.get("datacontenttype")
+    media = _UNSTATED if content_type is None else valid_media(content_type)
+    if media is None:
+        return None
+    for name, is_good in layout.formats:
+        if not is_good(attributes[name]):
+            return None
+    return Usual(layout, values, media)
+
+
 @lru_cache(maxsize=256)
 def _received(joined: str, count: int) -> Received | None:
     carried = [attribute_of(header) for header in joined.split("\n")]
@@ -94,9 +124,9 @@ def _sent(joined: str, count: int) -> Sent | None:
     names = joined.split("\n")
     if len(names) != count or not (are_complete(names) and are_names(names)):
         return None
-    places = {name: at for at, name in enumerate(names) if name != "datacontenttype"}
-    lines = "".join(f"ce-{name}: %s\r\n" for name in places)
-    return Sent(lines, itemgetter(*places.values()), _formats(names))
+    placed = [name for name in names if name != "datacontenttype"]
+    lines = "".join(f"ce-{name}: %s\r\n" for name in placed)
+    return Sent(lines, itemgetter(*placed), _formats(names))
 
 
 def _formats(names: Collection[str]) -> Formats:

@@ -8,6 +8,7 @@ from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.typedefs import Middleware
 
 from pyfunc.body import body_at_hand, read_body
+from pyfunc.contentmodes import ContentMode, content_mode, decode
 from pyfunc.correlation import REQUEST_ID_KEY, request_id
 from pyfunc.errors import (
     EventRequiredError,
@@ -18,7 +19,7 @@ from pyfunc.errors import (
     RequestError,
     UnsupportedFormatError,
 )
-from pyfunc.events import ContentMode, Event, content_mode, decode
+from pyfunc.events import Event
 from pyfunc.flaskbridge import flask_error_types
 from pyfunc.problems import problem
 from pyfunc.replies import flask_error

@@ -12,8 +12,9 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from time import time
 
+from pyfunc.contentmodes import ContentMode, content_mode, decode
 from pyfunc.errors import PyFuncError
-from pyfunc.events import ContentMode, Event, content_mode, decode
+from pyfunc.events import Event
 
 __all__ = ["Action", "Outcome", "outcome", "reply_events"]
 

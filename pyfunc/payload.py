@@ -28,6 +28,7 @@ __all__ = [
     "media_type",
     "parse_json",
     "refuse_extremes",
+    "valid_media",
 ]
 
 JSON_TYPE = "application/json"
@@ -99,6 +100,17 @@ def media_type(value: str | None) -> MediaType:
             charset = _charset(text.strip().strip('"').lower())
     is_valid = bool(_is_media_type(essence) and _is_header(value))
     return MediaType(essence, _kind(essence), charset, is_valid)
+
+
+def valid_media(content_type: Any) -> MediaType | None:
+    """What a content type says, if it is one, and of a usual length."""
+    if type(content_type) is not str or len(content_type) > _USUAL:
+        return None
+    media = media_type(content_type)
+    return media if media.is_valid else None
+
+
+_USUAL = 1024  # characters; nothing longer may stay behind in a cache
 
 
 def _charset(name: str) -> str:

@@ -18,20 +18,20 @@ from multidict import CIMultiDict, istr
 
 from pyfunc import sdk
 from pyfunc.attributes import new_id, now
-from pyfunc.direct import DirectResponse
-from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
-from pyfunc.events import (
+from pyfunc.contentmodes import (
     ContentMode,
-    Event,
     Message,
     batch,
     content_mode,
     decode,
-    document,
     encode,
     encode_lines,
 )
+from pyfunc.direct import DirectResponse
+from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
+from pyfunc.events import Event
 from pyfunc.flaskbridge import flask_answer, flask_answer_types
+from pyfunc.jsonformat import document
 from pyfunc.payload import dump_json
 from pyfunc.sdk import http_message, is_http_message
 

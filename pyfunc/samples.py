@@ -12,7 +12,9 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from pyfunc.events import BATCH_TYPE, ContentMode, Event, Message, encode, encode_batch
+from pyfunc.contentmodes import ContentMode, Message, encode, encode_batch
+from pyfunc.events import Event
+from pyfunc.jsonformat import BATCH_TYPE
 from pyfunc.payload import JSON_TYPE, dump_json
 from pyfunc.resolver import Plan
 

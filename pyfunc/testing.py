@@ -17,8 +17,9 @@ from aiohttp import web
 
 from pyfunc import exchange
 from pyfunc.app import create_app
+from pyfunc.contentmodes import ContentMode
 from pyfunc.errors import LoadError, UnreachableError
-from pyfunc.events import ContentMode, Event
+from pyfunc.events import Event
 from pyfunc.loader import Loaded, load, loaded_from
 from pyfunc.middleware import FAILURE
 from pyfunc.outcomes import Outcome

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from multidict import CIMultiDict
 
+from pyfunc.contentmodes import ContentMode, decode, encode, encode_batch
 from pyfunc.errors import RequestError
-from pyfunc.events import ContentMode, decode, encode, encode_batch
 
 SEEDS = (
     b'{"id":"1","source":"/s","type":"t","specversion":"1.0","data":{"a":[1,2.5,null,"x"]}}',

@@ -17,18 +17,10 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pyfunc import Event
+from pyfunc.contentmodes import ContentMode, Message, content_mode, decode, encode, encode_batch
 from pyfunc.errors import InvalidEventError, ReplyError, RequestError
-from pyfunc.events import (
-    BATCH_TYPE,
-    STRUCTURED_TYPE,
-    ContentMode,
-    DeadLetter,
-    Message,
-    content_mode,
-    decode,
-    encode,
-    encode_batch,
-)
+from pyfunc.events import DeadLetter
+from pyfunc.jsonformat import BATCH_TYPE, STRUCTURED_TYPE
 from tests.conftest import Client, Serve
 
 REQUIRED = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0"}

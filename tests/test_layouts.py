@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from pyfunc import Event
-from pyfunc import events as room
+from pyfunc import Event, contentmodes, jsonformat
+from pyfunc.contentmodes import ContentMode, decode, encode_lines
 from pyfunc.errors import ReplyError, RequestError
-from pyfunc.events import ContentMode, decode, document, encode_lines
+from pyfunc.jsonformat import document
 from pyfunc.layouts import received, sent
 from pyfunc.payload import join_json
 from tests.test_events import BODIES, DOCUMENTS, HEADERS, MODES, any_event
@@ -31,13 +31,18 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, told: Callable[[], Any]) -> tuple
 
     with_layouts = outcome()
     with monkeypatch.context() as patch:
-        patch.setattr(room, "received", lambda _: None)
-        patch.setattr(room, "sent", lambda _: None)
+        patch.setattr(contentmodes, "received", lambda _: None)
+        patch.setattr(contentmodes, "usual", lambda _: None)
+        patch.setattr(jsonformat, "usual", lambda _: None)
         return with_layouts, outcome()
 
 
 def parts(event: Event) -> tuple[Any, ...]:
-    return list(event.original.items()), event.payload, event.has_data
+    try:
+        data = event.data
+    except RequestError as error:
+        data = str(error)
+    return list(event.original.items()), event.payload, event.has_data, data
 
 
 def same_decoded(

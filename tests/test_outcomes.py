@@ -6,7 +6,8 @@ from time import time
 import pytest
 from multidict import CIMultiDict
 
-from pyfunc.events import ContentMode, Event, encode, encode_batch
+from pyfunc.contentmodes import ContentMode, encode, encode_batch
+from pyfunc.events import Event
 from pyfunc.outcomes import Action, outcome, reply_events
 
 EVENT = Event({"type": "a.b", "source": "/me"}, {"n": 1})

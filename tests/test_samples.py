@@ -12,8 +12,8 @@ import pydantic
 import pytest
 from multidict import CIMultiDict
 
+from pyfunc.contentmodes import ContentMode, content_mode, decode
 from pyfunc.convert import from_payload
-from pyfunc.events import ContentMode, content_mode, decode
 from pyfunc.payload import Payload, media_type
 from pyfunc.resolver import compile_plan
 from pyfunc.samples import (

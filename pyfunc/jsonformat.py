@@ -1,0 +1,281 @@
+"""The JSON event format: events as JSON objects, one alone or several in a batch.
+
+Source: CloudEvents 1.0.2, JSON event format, of which section 3 lays out one event and section 4 a
+batch. Nearly all documents are alike: those are read in one go, data included. A document with more
+to look at, or to complain of, is read again, member by member.
+"""
+
+import base64
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from pyfunc.attributes import Faults, are_bare, canonical, check, check_value, invalid, tell
+from pyfunc.errors import MalformedBodyError
+from pyfunc.events import Event, decoded_base64, received_event
+from pyfunc.layouts import usual
+from pyfunc.payload import (
+    JSON_TYPE,
+    OCTETS,
+    Kind,
+    MediaType,
+    Payload,
+    dump_json,
+    join_json,
+    media_type,
+    parse_json,
+    refuse_extremes,
+)
+
+__all__ = [
+    "BATCH_TYPE",
+    "STRUCTURED_TYPE",
+    "decode_batch",
+    "decode_structured",
+    "document",
+    "encode_structured",
+    "join",
+]
+
+STRUCTURED_TYPE = "application/cloudevents+json"
+BATCH_TYPE = "application/cloudevents-batch+json"
+
+_BYTES = (bytes, bytearray, memoryview)
+_JSON = media_type(JSON_TYPE)
+
+Members = dict[str, msgspec.Raw]
+
+
+# --- in -------------------------------------------------------------------------------------------
+
+
+def decode_structured(body: bytes) -> Event:
+    """The event of a document.
+
+    Raises:
+        InvalidEventError: It breaks the specification; all its faults are told.
+        MalformedBodyError: It is not JSON, or no object.
+    """
+    faults: Faults = {}
+    event = _Documents(body, is_batch=False).event(0, faults)
+    if event is None:
+        raise invalid(tell(faults))
+    return event
+
+
+def decode_batch(body: bytes) -> list[Event]:
+    """The events of a batch; one that is malformed spoils it.
+
+    Raises:
+        InvalidEventError: Some break the specification; all their faults are told.
+        MalformedBodyError: It is not JSON, or no array of objects.
+    """
+    documents = _Documents(body, is_batch=True)
+    events: list[Event] = []
+    told: list[str] = []
+    for index in range(documents.count):
+        faults: Faults = {}
+        event = documents.event(index, faults)
+        if event is None:
+            told += [f"[{index}].{fault}" for fault in tell(faults)]
+        else:
+            events.append(event)
+    if told:
+        raise invalid(told)
+    return events
+
+
+class _Documents:
+    """The documents of a body, by their values and by how each member stands there.
+
+    Args:
+        body: The body.
+        is_batch: Whether it is an array of documents, not one.
+    """
+
+    __slots__ = ("_is_batch", "_members", "_text", "_values")
+
+    def __init__(self, body: bytes, *, is_batch: bool) -> None:
+        self._text = body[3:] if body[:3] == b"\xef\xbb\xbf" else body
+        self._is_batch = is_batch
+        self._members: list[Members] | None = None
+        self._values = self._read_values()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.members if self._values is None else self._values)
+
+    @property
+    def members(self) -> list[Members]:
+        """The members of each document, as they stand in the text."""
+        if self._members is None:
+            self._members = self._read_members()
+        return self._members
+
+    def event(self, index: int, faults: Faults) -> Event | None:
+        """One event; `None` where it is not valid, with its faults added."""
+        found = None if self._values is None else self._usual(self._values[index], index)
+        return _careful(self.members[index], faults) if found is None else found
+
+    def _usual(self, values: dict[str, Any], index: int) -> Event | None:
+        """The event of a document like nearly all."""
+        has_data = "data" in values
+        data = values.pop("data", None)
+        found = usual(values)
+        if found is None:
+            return None
+        if not has_data:
+            return Event.received(values, None)
+        media = found.media
+        if media.kind is Kind.UNSTATED:
+            # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
+            values["datacontenttype"], media = JSON_TYPE, _JSON
+        elif media.kind is not Kind.JSON:
+            return None
+        return Event.read(values, data, partial(self._payload, index, media))
+
+    def _payload(self, index: int, media: MediaType) -> Payload:
+        return Payload(bytes(self.members[index]["data"]), media, in_json=True)
+
+    def _read_values(self) -> list[dict[str, Any]] | None:
+        """The values of each document; `None` where not all of them are well-formed and usual."""
+        try:
+            values = _decode_batch(self._text) if self._is_batch else [_decode_document(self._text)]
+            refuse_extremes(self._text, values)
+        except (*_MALFORMED, MalformedBodyError):
+            return None
+        return values
+
+    def _read_members(self) -> list[Members]:
+        text = self._text
+        try:
+            return _decode_members_of_each(text) if self._is_batch else [_decode_members(text)]
+        except _MALFORMED:
+            parse_json(text)  # says so where it is no JSON at all
+            expected = "an array of events" if self._is_batch else _ONE
+            raise MalformedBodyError(
+                f"the body is not an event in JSON format: expected {expected}"
+            ) from None
+
+
+_ONE = "an object with the attributes and data of an event"
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_decode_document = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_batch = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_decode_members = msgspec.json.Decoder(Members).decode
+_decode_members_of_each = msgspec.json.Decoder(list[Members]).decode
+_decode_value = msgspec.json.Decoder().decode
+
+
+def _careful(members: Members, faults: Faults) -> Event | None:
+    """The event of any members, and all that is wrong with them."""
+    attributes: dict[str, Any] = {}
+    for name, raw in members.items():
+        if name == "data" or name == "data_base64":
+            continue
+        try:
+            value = _decode_value(raw)
+        except _MALFORMED:
+            faults[name] = "malformed JSON"
+            value = ""
+        if value is not None:  # null is unset (JSON format, section 2.2)
+            attributes[name] = value
+    if not are_bare(attributes.values()):
+        for name, value in attributes.items():
+            check_value(name, value, faults)
+    good = {n: v for n, v in attributes.items() if n not in faults} if faults else attributes
+    check(good, faults)
+    payload = _structured_payload(members, attributes, faults)
+    return None if faults else received_event(attributes, payload, faults)
+
+
+def _structured_payload(
+    members: Members, attributes: dict[str, Any], faults: Faults
+) -> Payload | None:
+    data, encoded = members.get("data"), members.get("data_base64")
+    if faults or (data is None and encoded is None):
+        return None
+    content_type = attributes.get("datacontenttype")
+    if encoded is not None and bytes(encoded) != b"null":
+        if data is not None:
+            faults["data"] = "expected either data or data_base64, found both"
+        # Without a content type it is not taken for JSON (JSON format, section 3.1).
+        octets = decoded_base64(bytes(encoded), "data_base64", faults)
+        return Payload(octets, media_type(content_type) if content_type else OCTETS)
+    if data is None:
+        return None
+    if content_type is None:
+        # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
+        content_type = attributes["datacontenttype"] = JSON_TYPE
+    return Payload(bytes(data), media_type(content_type), in_json=True)
+
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+def encode_structured(attributes: dict[str, Any], event: Event) -> bytes:
+    """An event as a document.
+
+    Args:
+        attributes: Its attributes in their canonical form.
+        event: Where the data is.
+
+    Raises:
+        ReplyError: Its data has no form under its content type.
+    """
+    kind = media_type(attributes.get("datacontenttype")).kind
+    return join_json(_document(attributes, event, kind))
+
+
+def document(event: Event) -> dict[str, Any]:
+    """The JSON object of an event (JSON format, section 3), for `join`.
+
+    Raises:
+        ReplyError: The event is not valid, or its data has no form under its content type.
+    """
+    attributes = event._attributes
+    found = usual(attributes)
+    if found is not None:
+        return _document(attributes, event, found.media.kind)
+    attributes = canonical(attributes).attributes
+    return _document(attributes, event, media_type(attributes.get("datacontenttype")).kind)
+
+
+def join(documents: list[dict[str, Any]]) -> bytes:
+    """Documents as one batch."""
+    return join_json(documents)
+
+
+def _document(attributes: dict[str, Any], event: Event, kind: Kind) -> dict[str, Any]:
+    data = event.data
+    if data is None:
+        return {**attributes, "data": None} if event.has_data else attributes
+    if isinstance(data, _BYTES):
+        return _with_octets(attributes, bytes(data), kind)
+    text = dump_json(data)
+    if isinstance(data, str):
+        return {"datacontenttype": "text/plain", **attributes, "data": msgspec.Raw(text)}
+    if kind is Kind.JSON or kind is Kind.UNSTATED:
+        return {"datacontenttype": JSON_TYPE, **attributes, "data": msgspec.Raw(text)}
+    return {**attributes, "data": text.decode()}
+
+
+def _with_octets(attributes: dict[str, Any], octets: bytes, kind: Kind) -> dict[str, Any]:
+    if kind is Kind.JSON and _is_json(octets):
+        # Bytes under a JSON type are JSON text already (JSON format, section 3.1).
+        return {**attributes, "data": msgspec.Raw(octets)}
+    encoded = base64.b64encode(octets).decode()
+    if attributes["specversion"] == "0.3":
+        return {**attributes, "datacontentencoding": "base64", "data": encoded}
+    return {**attributes, "data_base64": encoded}
+
+
+def _is_json(octets: bytes) -> bool:
+    try:
+        parse_json(octets)
+    except MalformedBodyError:
+        return False
+    return True
