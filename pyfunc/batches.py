@@ -5,8 +5,10 @@ the gravest of its events', with repeating graver than dropping.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextvars import copy_context
+from types import coroutine
+from typing import Any, NamedTuple, TypeVar
 
 from aiohttp import web
 
@@ -22,6 +24,7 @@ from pyfunc.replies import EventReplies, Replies, flask_error
 
 __all__ = ["Batches"]
 
+Made = TypeVar("Made")
 Answer = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
 
 
@@ -82,9 +85,7 @@ class Batches:
 
         async def work() -> None:
             for index, invocation in pending:
-                # A task of its own, so that no event sees the context variables of another.
-                outcome = asyncio.ensure_future(self._outcome(invocation, answer))
-                outcomes[index] = await outcome
+                outcomes[index] = await _in_own_context(self._outcome(invocation, answer))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(min(len(invocations), self._limit) - 1):
@@ -109,6 +110,26 @@ class Batches:
                 return _of_response(flask_error(error, invocation.request))
             invocation.request[FAILURE] = invocation.failure = error
             return Outcome([], self._failure(error))
+
+
+@coroutine
+def _in_own_context(work: Coroutine[Any, Any, Made]) -> Generator[Any, Any, Made]:
+    """Await work that sees the context variables of no other, and leaves none behind.
+
+    A task of its own would do the same, for several times what most functions take.
+    """
+    run = copy_context().run
+    step, given = work.send, None
+    try:
+        while True:
+            awaited = run(step, given)
+            try:
+                step, given = work.send, (yield awaited)
+            except BaseException as error:  # for the work to see, a cancellation before all
+                step, given = work.throw, error
+    except StopIteration as done:
+        made: Made = done.value
+        return made
 
 
 def _of_response(response: web.StreamResponse) -> Outcome:
