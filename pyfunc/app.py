@@ -12,6 +12,7 @@ from pyfunc.direct import name_response
 from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
 from pyfunc.hooks import Hooks
 from pyfunc.invoker import Invoker
+from pyfunc.lateclient import settle_client
 from pyfunc.lifecycle import Lifecycle
 from pyfunc.loader import Loaded, load
 from pyfunc.middleware import (
@@ -56,6 +57,7 @@ def create_app(
     """
     settings = settings or Settings.resolve()
     loaded = loaded or load(settings.search_path, settings.module_name, settings.function_name)
+    settle_client()
     plan = compile_plan(loaded.function, str(loaded), sources)
     lifecycle = Lifecycle(settings.shutdown_timeout or settings.drain_timeout)
     hooks = Hooks(loaded.hooks, settings)

@@ -7,7 +7,9 @@ then is a client that waits for it told to send.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion11, StreamReader, hdrs, web
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
+from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 
 from pyfunc.admission import Admission

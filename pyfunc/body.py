@@ -4,7 +4,8 @@ aiohttp collects a body in a `bytearray`, copies that, and asks once more for th
 are there, whole, when their request is: those are taken as they are. Others are joined, once.
 """
 
-from aiohttp import StreamReader, web
+from aiohttp import web
+from aiohttp.streams import StreamReader
 
 __all__ = ["body_at_hand", "read_body"]
 

@@ -1,4 +1,4 @@
-"""Imports aiohttp without reading the system's certificates, which its client needs and we do not.
+"""Lets aiohttp's client be imported without reading the system's certificates.
 
 `aiohttp.connector` makes two TLS contexts while it is imported, and each parses every certificate
 that the system trusts: a quarter of the time in which a function gets ready, mostly for nothing.
@@ -7,22 +7,33 @@ no difference. This room can go when aiohttp makes its contexts on first use.
 """
 
 import ssl
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
-__all__ = ["import_aiohttp"]
+__all__ = ["late_certificates"]
 
 Load = tuple[Callable[..., None], tuple[Any, ...]]
 
+_Context = ssl.SSLContext  # Python's own: a library may put another in its place meanwhile
+_LOADERS = ("load_default_certs", "set_default_verify_paths")
 
-def import_aiohttp() -> None:
-    """Import aiohttp, and leave its certificates for later; nothing where it was imported."""
-    if "aiohttp" in sys.modules:
-        return
-    with _noting():
-        import aiohttp  # noqa: F401
+
+@contextmanager
+def late_certificates() -> Iterator[None]:
+    """Contexts that this thread makes meanwhile read their certificates late."""
+    own = {name: vars(_Context).get(name) for name in _LOADERS}
+    for name in own:
+        setattr(_Context, name, _noted(getattr(_Context, name), get_ident()))
+    try:
+        yield
+    finally:
+        for name, load in own.items():
+            if load is None:  # it is inherited
+                delattr(_Context, name)
+            else:
+                setattr(_Context, name, load)
 
 
 class _LateContext(ssl.SSLContext):
@@ -46,32 +57,13 @@ class _LateContext(ssl.SSLContext):
         """Turn into an ordinary context; two threads at a time may read the same twice."""
         for load, arguments in self._loads:
             load(self, *arguments)
-        self.__class__ = ssl.SSLContext  # type: ignore[assignment]
+        self.__class__ = _Context  # type: ignore[assignment]
         return self
 
 
-@contextmanager
-def _noting() -> Iterator[None]:
-    """Contexts that are made meanwhile read their certificates late."""
-    own = {name: vars(ssl.SSLContext).get(name) for name in _LOADERS}
-    for name in own:
-        setattr(ssl.SSLContext, name, _noted(getattr(ssl.SSLContext, name)))
-    try:
-        yield
-    finally:
-        for name, load in own.items():
-            if load is None:  # it is inherited
-                delattr(ssl.SSLContext, name)
-            else:
-                setattr(ssl.SSLContext, name, load)
-
-
-_LOADERS = ("load_default_certs", "set_default_verify_paths")
-
-
-def _noted(load: Callable[..., None]) -> Callable[..., None]:
+def _noted(load: Callable[..., None], thread: int) -> Callable[..., None]:
     def note(context: Any, *arguments: Any) -> None:
-        if context.__class__ is ssl.SSLContext:
+        if context.__class__ is _Context and get_ident() == thread:
             context.__class__ = _LateContext
             vars(context)["_loads"] = []
         if context.__class__ is _LateContext:

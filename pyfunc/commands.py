@@ -77,7 +77,7 @@ def _switch(*names: str, help: str) -> Flag:
 
 
 def _check(arguments: Arguments) -> int:
-    from pyfunc.certificates import import_aiohttp
+    from pyfunc.lateclient import import_aiohttp
 
     import_aiohttp()  # before any other room does
 
@@ -93,7 +93,7 @@ def _dev(arguments: Arguments) -> int:
 
 
 def _invoke(arguments: Arguments) -> int:
-    from pyfunc.certificates import import_aiohttp
+    from pyfunc.lateclient import import_aiohttp
 
     import_aiohttp()  # before any other room does
 
@@ -130,7 +130,7 @@ def _no_garbage() -> Iterator[None]:
 
 def _start(arguments: Arguments) -> int:
     with _no_garbage():
-        from pyfunc.certificates import import_aiohttp
+        from pyfunc.lateclient import import_aiohttp
 
         import_aiohttp()  # before any other room does
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, cast
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 from aiohttp.http_exceptions import (
     BadHttpMethod,
     BadStatusLine,
@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import (
     InvalidURLError,
     LineTooLong,
 )
+from aiohttp.streams import StreamReader
 
 from pyfunc.direct import DirectResponse
 from pyfunc.errors import RequestError, SlowRequestError

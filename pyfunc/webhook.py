@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import web
 from aiohttp.typedefs import Middleware
 from yarl import URL
 
@@ -116,6 +116,9 @@ def _http_url(text: str) -> URL | None:
 
 async def _get(url: URL, agreement: dict[str, str]) -> None:
     """Call the URL; what it answers is not read, and where it redirects to is not asked."""
+    # A server has no use for aiohttp's client but this one, which few are asked for.
+    from aiohttp import ClientError, ClientSession, ClientTimeout
+
     # The URL holds a key that makes it difficult to guess (section 4.1.3): only its host is logged.
     try:
         async with (

@@ -13,7 +13,7 @@ PACKAGE = Path(pyfunc.__file__).parent
 POWERS = {
     "os.environ": {"settings.py"},
     "os.getenv": {"settings.py"},
-    "importlib": {"__init__.py", "loader.py", "sdk.py"},
+    "importlib": {"__init__.py", "lateclient.py", "loader.py", "sdk.py"},
     "inspect": {"resolver.py"},
     "signal": {"server.py", "workers.py"},
     "sys.exit": {"__main__.py", "workers.py"},

@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-LATE = "from pyfunc.certificates import import_aiohttp; import_aiohttp()"
+from tests.serving import Served
+
+LATE = "from pyfunc.lateclient import import_aiohttp; import_aiohttp()"
 LOOPS = {"asyncio": "asyncio.run(main())", "uvloop": "import uvloop; uvloop.run(main())"}
 
 CALL = """
@@ -126,30 +129,77 @@ print(type(ssl.create_default_context()) is ssl.SSLContext)
     assert await run(code) == ["True", "True"]
 
 
-async def test_python_is_put_back_when_aiohttp_cannot_be_imported() -> None:
+async def test_python_is_put_back_when_the_client_cannot_be_imported() -> None:
     code = f"""
 import ssl, sys
 before = dict(vars(ssl.SSLContext))
-sys.modules["aiohttp.web"] = None
-class Broken:
-    def find_spec(self, name, path=None, target=None):
-        if name == "aiohttp": raise ImportError("broken")
-sys.meta_path.insert(0, Broken())
+{LATE}
+sys.modules["aiohappyeyeballs"] = None  # which the module that makes the contexts imports
 try:
-    {LATE}
-except ImportError as error:
-    print(error)
+    import aiohttp.connector
+except ImportError:
+    print("broken")
 print(dict(vars(ssl.SSLContext)) == before)
 """
     assert await run(code) == ["broken", "True"]
 
 
+@pytest.mark.parametrize("client", ["import aiohttp", "import aiohttp.client"])
+async def test_nothing_of_python_is_changed_by_the_client(client: str) -> None:
+    code = f"""
+import ssl
+before = dict(vars(ssl.SSLContext))
+{LATE}
+{client}
+print(aiohttp.ClientSession.__name__, dict(vars(ssl.SSLContext)) == before)
+print(type(aiohttp.connector._SSL_CONTEXT_VERIFIED) is ssl.SSLContext)
+print(type(ssl.create_default_context()) is ssl.SSLContext)
+"""
+    assert await run(code) == ["ClientSession True", "False", "True"]
+
+
+async def test_contexts_of_other_threads_read_at_once(
+    trusted: dict[str, str],
+) -> None:
+    code = """
+import ssl, threading
+from pyfunc.certificates import late_certificates
+def make():
+    print(type(ssl.create_default_context()) is Python)
+Python = ssl.SSLContext
+with late_certificates():
+    make()
+    other = threading.Thread(target=make)
+    other.start()
+    other.join()
+"""
+    assert await run(code, environ=trusted) == ["False", "True"]
+
+
+async def test_a_served_function_trusts_what_the_system_trusts(
+    url: str, trusted: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "func.py").write_text(
+        "from aiohttp import ClientSession\n"
+        "async def main():\n"
+        f"    async with ClientSession() as session, session.get({url!r}) as response:\n"
+        "        return await response.text()"
+    )
+
+    def ask() -> bytes:
+        with urllib.request.urlopen(served.url, timeout=20) as answer:  # noqa: S310
+            return bytes(answer.read())
+
+    with Served(tmp_path, env=trusted) as served:
+        assert await asyncio.to_thread(ask) == b"Hello"
+
+
 async def test_contexts_of_another_class_read_at_once(trusted: dict[str, str]) -> None:
     code = """
 import ssl
-from pyfunc.certificates import _noting
+from pyfunc.certificates import late_certificates
 class Own(ssl.SSLContext): pass
-with _noting():
+with late_certificates():
     own = Own(ssl.PROTOCOL_TLS_CLIENT)
     own.load_default_certs()
 print(type(own).__name__, own.cert_store_stats()["x509_ca"])
