@@ -6,9 +6,10 @@ A row costs nothing until its command is given: its room is imported then.
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from pyfunc.errors import SettingsError
 from pyfunc.settings import OPTIONS, Settings
@@ -18,17 +19,15 @@ __all__ = ["COMMANDS", "Arguments", "Command", "Flag"]
 EVERY_GROUP = tuple(dict.fromkeys(option.group for option in OPTIONS))
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(msgspec.Struct, frozen=True):
     """Something that one command takes on the command line alone, as argparse is told of it."""
 
     names: tuple[str, ...]
     help: str
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(msgspec.Struct, frozen=True):
     """What was given on the command line."""
 
     settings: Settings
@@ -42,8 +41,7 @@ class Arguments:
     """Prints a line beside the output, where no program takes it for a part of that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """One command.
 
     Args:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
 from wsgiref.util import is_hop_by_hop
 
+import msgspec
 from multidict import CIMultiDict
 
 from pyfunc.wsgi import wsgi_environ
@@ -135,8 +135,7 @@ class AnswerBody(Iterator[bytes]):
             self._context.run(close)
 
 
-@dataclass(frozen=True, slots=True)
-class FlaskAnswer:
+class FlaskAnswer(msgspec.Struct, frozen=True):
     """What a Flask response comes to for one request.
 
     Attributes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from pyfunc.errors import MalformedBodyError, RequestError
 from pyfunc.headers import parse_options
@@ -104,8 +105,7 @@ class UploadedFile:
         return f"<UploadedFile: {self.filename!r} ({self.content_type!r})>"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """A form's fields and files."""
 
     fields: MultiDict[str]

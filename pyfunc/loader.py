@@ -7,10 +7,11 @@ import functools
 import importlib
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
+
+import msgspec
 
 from pyfunc import sdk
 from pyfunc.errors import LoadError
@@ -28,8 +29,7 @@ _RELATIVE = "\nModules beside this one are imported by their own names: write `i
 Hooks = MappingProxyType[str, Callable[[], Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """The function, its module's hooks, and how to call it in messages."""
 
     function: Callable[..., Any]

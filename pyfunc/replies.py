@@ -7,7 +7,6 @@ take a 2xx with any other body for a failed delivery, and repeat it.
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -41,8 +40,7 @@ __all__ = ["EventReplies", "Replies", "Stream", "flask_error", "http_answer"]
 logger = logging.getLogger("pyfunc")
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True):
     """An answer whose body is sent as it is produced.
 
     Args:

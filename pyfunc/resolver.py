@@ -8,9 +8,10 @@ annotation that names a source's type, else the parameter's name, else its defau
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from pyfunc import sdk
 from pyfunc.context import Invocation
@@ -25,8 +26,7 @@ _EMPTY = inspect.Parameter.empty
 _ANYTHING = (_EMPTY, Any, object)
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """One parameter with what it receives.
 
     A `source` of `None` means that the parameter keeps its default.
@@ -45,8 +45,7 @@ class Binding:
     has_default: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """How to call a function: every argument's reader, and what must be at hand for them."""
 
     name: str

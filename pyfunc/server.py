@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from types import FrameType, MappingProxyType
 from typing import Any, cast
 
+import msgspec
 from aiohttp import web
 
 from pyfunc.app import LIFECYCLE, TAKES_EVENTS
@@ -57,8 +57,7 @@ _SHUTDOWN = 2.0
 _LAST_WAIT = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supervised:
+class Supervised(msgspec.Struct, frozen=True, kw_only=True):
     """What a process needs that is one of several."""
 
     sockets: Sequence[socket.socket]

@@ -6,16 +6,15 @@ import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["Shared", "shared_directory"]
 
 _MEMORY = "/dev/shm"  # noqa: S108 - the files are mapped into memory, and gone with the machine
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(NamedTuple):
     """A directory, and the sockets of one port, which every process may answer on.
 
     Args:

@@ -4,10 +4,11 @@ To add a source, write one row here, one row of the README's table and one test 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
 from multidict import istr
 
 from pyfunc import flaskbridge, sdk
@@ -45,8 +46,7 @@ class Conversion(IntEnum):
     """A plain `dict`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Something a function may ask for.
 
     Args:

@@ -4,9 +4,9 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 
+import msgspec
 from aiohttp import web
 
 from pyfunc.errors import SettingsError
@@ -23,8 +23,7 @@ Context = Callable[[web.Application], AsyncIterator[None]]
 Readings = Mapping[str, Callable[[], float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Telemetry:
+class Telemetry(msgspec.Struct, frozen=True):
     """Who looks on, and what lives as long as the app for that."""
 
     observers: tuple[Observer, ...]

@@ -3,11 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pyfunc.app import LIFECYCLE, create_app
 from pyfunc.errors import HookError

@@ -1,7 +1,7 @@
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pyfunc.errors import SignatureError
 from pyfunc.resolver import Plan, compile_plan
@@ -176,7 +176,7 @@ def test_body_is_read_only_for_those_who_ask(compiled: Any) -> None:
 
 
 def test_table_is_an_argument(compiled: Any) -> None:
-    clock = dataclasses.replace(SOURCES[0], name="clock", parameters=("clock",), gives="the time")
+    clock = replace(SOURCES[0], name="clock", parameters=("clock",), gives="the time")
 
     assert received(compiled("def main(clock): ...", (*SOURCES, clock))) == {"clock": "the time"}
 
