@@ -7,9 +7,11 @@ Options that were chosen stay as they are; the others follow the platform's rule
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from pyfunc.attributes import check_text
 from pyfunc.errors import SettingsError

@@ -1,9 +1,9 @@
 """The application that `dev` serves, made in a process of its own after each change."""
 
 import logging
-from dataclasses import replace
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from pyfunc import logs
 from pyfunc.app import create_app

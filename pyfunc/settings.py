@@ -1,14 +1,12 @@
-"""The options: one frozen dataclass whose fields are the table.
+"""The options: one frozen class whose fields are the table.
 
 A field says its name, default, flag, environment variable and help text; the command line, the
 reading of the environment and the README's table come from that. This is the only room that reads
 `os.environ`. A flag wins over its variable.
 """
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -187,6 +185,9 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+_rows: list[dict[str, Any]] = []  # of the fields of `Settings`, in their order
+
+
 def _option(
     default: Any,
     parse: Callable[[str], Any],
@@ -198,6 +199,7 @@ def _option(
     flags: tuple[str, ...] = (),
     metavar: str = "",
 ) -> Any:
+    """Describe the field that stands here; its default."""
     row = {
         "parse": parse,
         "expected": expected,
@@ -207,7 +209,8 @@ def _option(
         "flags": flags,
         "metavar": metavar,
     }
-    return dataclasses.field(default=default, metadata=row)
+    _rows.append(row)
+    return default
 
 
 def _exporters(text: str) -> tuple[str, ...]:
@@ -215,8 +218,7 @@ def _exporters(text: str) -> tuple[str, ...]:
     return () if "none" in names else names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What was chosen, once and for the life of an app; times in seconds, sizes in bytes."""
 
     search_path: str = _option(
@@ -609,14 +611,15 @@ class Settings:
         return self.listen_address or (Address(self.host, self.port),)
 
 
-def _row(field: "dataclasses.Field[Any]") -> Option:
-    row = dict(field.metadata)
-    row["variable"] = row["variable"] or f"PYFUNC_{field.name.upper()}"
-    row["flags"] = row["flags"] or (f"--{field.name.replace('_', '-')}",)
-    return Option(name=field.name, default=field.default, **row)
+def _named(name: str, default: Any, row: dict[str, Any]) -> Option:
+    row["variable"] = row["variable"] or f"PYFUNC_{name.upper()}"
+    row["flags"] = row["flags"] or (f"--{name.replace('_', '-')}",)
+    return Option(name=name, default=default, **row)
 
 
-OPTIONS: tuple[Option, ...] = tuple(_row(field) for field in dataclasses.fields(Settings))
+OPTIONS: tuple[Option, ...] = tuple(
+    map(_named, Settings.__struct_fields__, Settings.__struct_defaults__, _rows)
+)
 
 
 def set_variable(name: str, value: str) -> None:

@@ -1,7 +1,5 @@
 """The table of commands, as `--help` shows it."""
 
-from dataclasses import fields
-
 import pytest
 
 from pyfunc.__main__ import _given, _parser
@@ -40,7 +38,7 @@ def test_groups_are_those_of_the_options() -> None:
 
 
 def test_no_flag_has_the_name_of_an_option() -> None:
-    options = {field.name for field in fields(Settings)}
+    options = set(Settings.__struct_fields__)
     flags = {
         flag.names[-1].lstrip("-").replace("-", "_")
         for command in COMMANDS

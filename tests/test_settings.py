@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
@@ -151,12 +150,12 @@ def test_drain_delay_is_none_behind_the_queue_proxy_of_knative() -> None:
 
 
 def test_settings_cannot_be_changed() -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Settings().port = 1  # type: ignore[misc]  # that is the test
 
 
 def test_every_option_has_a_row_with_help() -> None:
-    assert [option.name for option in OPTIONS] == [field.name for field in fields(Settings)]
+    assert [option.name for option in OPTIONS] == list(Settings.__struct_fields__)
     assert all(option.help and option.expected and option.group for option in OPTIONS)
 
 
