@@ -70,12 +70,6 @@ is_bare = re.compile(r"[!#$&-~]+", re.ASCII).fullmatch
 _LONG = 4096  # characters; servers and proxies take lines of 8 KiB or so
 _USUAL = 1024  # characters; nothing longer may stay behind in a cache
 _unescape = re.compile(r"\\(.)", re.DOTALL).sub
-# Specification, section "Type System": no control characters, no non-characters.
-_FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-    + "]"
-).search
 _TEXT = frozenset({str})
 _TOLD = 100  # faults; a batch of a million bad events must not become a book
 
@@ -125,9 +119,19 @@ def check_text(name: str, text: str, faults: Faults) -> str:
     """Add the fault of a string, if it has one."""
     if not text and name in _STRINGS:
         faults.setdefault(name, "expected a value, found an empty one")
-    elif not text.isprintable() and _FORBIDDEN(text):
+    elif not text.isprintable() and _forbidden().search(text):
         faults.setdefault(name, _CONTROL)
     return text
+
+
+@lru_cache(maxsize=1)
+def _forbidden() -> re.Pattern[str]:
+    """Specification, section "Type System": no control characters, no non-characters.
+
+    Compiled when a text may hold one, since it takes longer than all other expressions here.
+    """
+    planes = (chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    return re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{''.join(planes)}]")
 
 
 def check_value(name: str, value: Any, faults: Faults) -> Any:

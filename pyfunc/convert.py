@@ -401,7 +401,7 @@ def _pydantic_reason(error: Any) -> str:
 _OWN_PATH = "\x00"  # marks a reason that starts with a path of its own
 
 # How msgspec says where: "... - at `$.items[2].qty`".
-_PATH = re.compile(r" - at `(\$.*)`$", re.DOTALL)
+_PATH = r"(?s) - at `(\$.*)`$"
 
 
 def _misfit(name: str, error: Exception) -> DataError:
@@ -416,7 +416,7 @@ def _misfit(name: str, error: Exception) -> DataError:
 
 def _path_and_reason(error: Exception) -> tuple[str, str]:
     reason, path = str(error), "$"
-    if (found := _PATH.search(reason)) is not None:
+    if (found := re.search(_PATH, reason)) is not None:
         reason, path = reason[: found.start()], found[1]
     missing = "Object missing required field "
     if reason.startswith(missing):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import collapse_rfc2231_value
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -26,20 +27,26 @@ __all__ = [
     "parse_options",
 ]
 
-# One cookie: a name and perhaps a value, which may be quoted (RFC 6265, section 4.1.1). Possessive,
-# so that a hostile header takes no longer to refuse than to read.
-_COOKIE = re.compile(
-    r"""
-    \s*+ ([^=;"\s]++) \s*+
-    (?: = \s*+ ( "(?:[^\\"]|\\.)*+" | [^;"\s]*+ ) \s*+ )?
-    (?: ; | $ )
-    """,
-    re.ASCII | re.VERBOSE,
-)
-_ESCAPE = re.compile(rb"\\([0-3][0-7]{2}|.)", re.DOTALL)
-
 _HTML = ("text/html", "application/xhtml+xml", "application/xml")
-_QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)
+
+
+# The expressions are compiled when they are first used: most functions have no use for any.
+
+
+@lru_cache(maxsize=1)
+def _cookie() -> re.Pattern[str]:
+    """One cookie: a name and perhaps a value, which may be quoted (RFC 6265, section 4.1.1).
+
+    Possessive, so that a hostile header takes no longer to refuse than to read.
+    """
+    return re.compile(
+        r"""
+        \s*+ ([^=;"\s]++) \s*+
+        (?: = \s*+ ( "(?:[^\\"]|\\.)*+" | [^;"\s]*+ ) \s*+ )?
+        (?: ; | $ )
+        """,
+        re.ASCII | re.VERBOSE,
+    )
 
 
 def parse_options(header: str | None) -> tuple[str, dict[str, str]]:
@@ -64,8 +71,9 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
     """Read a `Cookie` header into names and values, in their order, without what is no cookie."""
     cookies: list[tuple[str, str]] = []
     position = 0
+    match_cookie = _cookie().match
     while position < len(header):
-        match = _COOKIE.match(header, position)
+        match = match_cookie(header, position)
         if match is None:
             position = header.find(";", position) + 1 or len(header)
         else:
@@ -78,7 +86,8 @@ def _cookie_value(text: str) -> str:
     """Python's servers write other characters than ASCII as octal escapes between quotes."""
     if not text.startswith('"'):
         return text
-    return _ESCAPE.sub(_unescape, text[1:-1].encode("utf-8", "replace")).decode(errors="replace")
+    escaped = text[1:-1].encode("utf-8", "replace")
+    return re.sub(rb"(?s)\\([0-3][0-7]{2}|.)", _unescape, escaped).decode(errors="replace")
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -210,7 +219,7 @@ def parse_accept(header: str | None) -> Accept:
 def _accepted(text: str) -> tuple[str, float] | None:
     mimetype, options = parse_options(text)
     quality = options.pop("q", "1").strip()
-    if not _QUALITY.fullmatch(quality):
+    if not re.fullmatch(r"(?a)0(\.\d*)?|1(\.0*)?", quality):
         return None
     parameters = (f"{name}={value}" for name, value in options.items())
     return "; ".join([mimetype, *parameters]), float(quality)

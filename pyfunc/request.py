@@ -46,7 +46,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 # What a path and a query may hold unquoted (URL standard, "URL writing").
 _PATH_SAFE = "!$&'()*+,/:;=@%"
 _QUERY_SAFE = "!$&'()*+,/:;=?@%"
-_NOT_ASCII = re.compile("(?:%[89A-Fa-f][0-9A-Fa-f])+")
+_NOT_ASCII = "(?:%[89A-Fa-f][0-9A-Fa-f])+"
 
 
 class Request:
@@ -358,7 +358,7 @@ def _parse_json(body: bytes) -> Any:
 
 def _readable(url: str) -> str:
     """Undo the quoting of characters that are not ASCII, as browsers show an address."""
-    return _NOT_ASCII.sub(_unquoted, url)
+    return re.sub(_NOT_ASCII, _unquoted, url)
 
 
 def _unquoted(match: re.Match[str]) -> str:

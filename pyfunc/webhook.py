@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ALLOWED = "OPTIONS, POST"
 
-_is_rate = re.compile(r"[1-9]\d{0,8}", re.ASCII).fullmatch
+_RATE = r"(?a)[1-9]\d{0,8}"
 _CALLBACK_TIMEOUT = 10  # seconds
 _CALLBACKS = 8  # at a time: they go where a stranger says
 
@@ -90,7 +90,7 @@ class Webhook:
     def _allowed_rate(self, asked: str | None) -> str:
         if not self.rate:
             return "*"
-        number = int(asked) if asked is not None and _is_rate(asked) else self.rate
+        number = int(asked) if asked is not None and re.fullmatch(_RATE, asked) else self.rate
         return str(min(self.rate, number))
 
     def _call_back(self, callback: str, agreement: dict[str, str]) -> None:
