@@ -4,10 +4,9 @@ msgspec does the work for dataclasses, TypedDicts, Structs, attrs classes, enume
 unions of those; a pydantic model, wherever it stands in a type, validates itself.
 """
 
-import dataclasses
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
 
@@ -187,38 +186,40 @@ def _completion(annotation: Any) -> Callable[[Any], Any]:
     msgspec (0.22) leaves a default in the class, where neither `vars` nor its own encoder look.
     """
     nodes = _nodes(_type_info(annotation))
-    return (
-        _complete if any(isinstance(n, msgspec.inspect.DataclassType) for n in nodes) else _as_it_is
-    )
+    if not any(isinstance(node, msgspec.inspect.DataclassType) for node in nodes):
+        return _as_it_is
+
+    from dataclasses import fields  # only functions that have some need it
+
+    def complete(value: Any) -> Any:
+        pending = [value]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, Mapping):
+                pending.extend(node.values())
+            elif isinstance(node, list | tuple | set | frozenset):
+                pending.extend(node)
+            else:
+                pending.extend(_fields(node, fields))
+        return value
+
+    return complete
 
 
 def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _complete(value: Any) -> Any:
-    pending = [value]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Mapping):
-            pending.extend(node.values())
-        elif isinstance(node, list | tuple | set | frozenset):
-            pending.extend(node)
-        else:
-            pending.extend(_fields(node))
-    return value
-
-
-def _fields(node: Any) -> Iterator[Any]:
+def _fields(node: Any, fields: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
     own = getattr(node, "__dict__", {})
-    for name in _field_names(type(node)):
+    for name in _field_names(type(node), fields):
         if hasattr(node, name):
             yield own.setdefault(name, getattr(node, name))
 
 
-def _field_names(cls: Any) -> tuple[str, ...]:
-    if dataclasses.is_dataclass(cls):
-        return tuple(field.name for field in dataclasses.fields(cls))
+def _field_names(cls: Any, fields: Callable[[Any], Iterable[Any]]) -> tuple[str, ...]:
+    if hasattr(cls, "__dataclass_fields__"):
+        return tuple(field.name for field in fields(cls))
     attributes = getattr(cls, "__attrs_attrs__", ())
     return getattr(cls, "__struct_fields__", ()) or tuple(field.name for field in attributes)
 

@@ -10,12 +10,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.request import parse_http_list, parse_keqv_list
+
+import msgspec
 
 __all__ = [
     "Accept",
@@ -95,8 +96,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return escaped if len(escaped) == 1 else bytes([int(escaped, 8)])
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(msgspec.Struct, frozen=True):
     """Credentials of an `Authorization` header (RFC 9110, section 11.6.2).
 
     Attributes:
@@ -106,9 +106,14 @@ class Authorization:
     """
 
     type: str
-    # Secrets, so they stay out of what a log may show.
-    parameters: Mapping[str, str] = field(repr=False)
-    token: str | None = field(default=None, repr=False)
+    parameters: Mapping[str, str]
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Authorization(type={self.type!r})"  # the rest is secret, and logs show this
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("type", self.type)]
 
     @property
     def username(self) -> str | None:

@@ -4,10 +4,12 @@ import asyncio
 import builtins
 import inspect
 import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -165,3 +167,20 @@ async def test_the_counting_sees_what_it_counts(
     assert [n for n in client_calls.of(os.getenv.__code__.co_filename) if n.startswith("_Environ.")]
     assert client_calls.imports == ["json"] * REQUESTS
     assert client_calls.count("StreamReader.readany", "StreamReader.read") > REQUESTS
+
+
+def test_a_start_imports_nothing_that_only_some_functions_need(tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text("def main(req, data): ...")
+    code = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "from pyfunc.lateclient import import_aiohttp; import_aiohttp()\n"
+        "from pyfunc.app import create_app; import pyfunc.server; create_app()\n"
+        "print(*set(sys.modules) - before)"
+    )
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert {"aiohttp", "pyfunc", "func"} <= loaded
+    assert not loaded & {"cloudevents", "dataclasses", "flask", "multipart", "pickle", "pydantic"}
