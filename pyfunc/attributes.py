@@ -292,7 +292,13 @@ def new_id() -> str:
 
 def now() -> str:
     """The current time as a `time` attribute (RFC 3339, UTC)."""
-    return datetime.fromtimestamp(clock.time(), UTC).isoformat().replace("+00:00", "Z")
+    second, nanoseconds = divmod(clock.time_ns(), 1_000_000_000)
+    return f"{_second(second)}.{nanoseconds // 1000:06}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def canonical(attributes: Mapping[str, Any], filled_in: tuple[str, ...] = ()) -> Checked:

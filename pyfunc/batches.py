@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
 from types import coroutine
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 
 from pyfunc.admission import Admission
@@ -28,7 +29,7 @@ Made = TypeVar("Made")
 Answer = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct):  # which is made in half the time of other classes
     """What became of one event: the documents of its replies, or an error."""
 
     documents: list[dict[str, Any]]

@@ -124,6 +124,7 @@ class Invoker:
         """One call for each event of a batch; nothing is called where one is malformed."""
         deadline = self._deadline(request)  # one for all, since the sender waits for all
         invocations = [Invocation(request, body, (event,), deadline) for event in events]
+        _share_trace(invocations)
         self._refuse_malformed(invocations)
         response = await self._batches.response(invocations, self._one_of_batch, request)
         if response.body:
@@ -221,6 +222,13 @@ class Invoker:
         if (asked := request._headers.get(_TIMEOUT)) is not None:
             limit = min(_seconds(asked), limit or float("inf"))
         return time.monotonic() + limit if limit else None
+
+
+def _share_trace(invocations: Sequence[Invocation]) -> None:
+    """Events that say nothing of a trace of their own are at the place of their delivery."""
+    others = [one for one in invocations if "traceparent" not in one.events[0].original]
+    for invocation in others[1:]:
+        invocation.trace = others[0].trace
 
 
 def _seconds(asked: str) -> float:

@@ -7,14 +7,15 @@ to look at, or to complain of, is read again, member by member.
 
 import base64
 from functools import partial
-from typing import Any
+from itertools import count
+from typing import Any, cast
 
 import msgspec
 
 from pyfunc.attributes import Faults, are_bare, canonical, check, check_value, invalid, tell
 from pyfunc.errors import MalformedBodyError
 from pyfunc.events import Event, decoded_base64, received_event
-from pyfunc.layouts import usual
+from pyfunc.layouts import Usual, usual, usual_of_each
 from pyfunc.payload import (
     JSON_TYPE,
     OCTETS,
@@ -57,10 +58,9 @@ def decode_structured(body: bytes) -> Event:
         InvalidEventError: It breaks the specification; all its faults are told.
         MalformedBodyError: It is not JSON, or no object.
     """
-    faults: Faults = {}
-    event = _Documents(body, is_batch=False).event(0, faults)
-    if event is None:
-        raise invalid(tell(faults))
+    [event] = _Documents(body, is_batch=False).events()
+    if not isinstance(event, Event):
+        raise invalid(tell(event))
     return event
 
 
@@ -71,19 +71,16 @@ def decode_batch(body: bytes) -> list[Event]:
         InvalidEventError: Some break the specification; all their faults are told.
         MalformedBodyError: It is not JSON, or no array of objects.
     """
-    documents = _Documents(body, is_batch=True)
-    events: list[Event] = []
-    told: list[str] = []
-    for index in range(documents.count):
-        faults: Faults = {}
-        event = documents.event(index, faults)
-        if event is None:
-            told += [f"[{index}].{fault}" for fault in tell(faults)]
-        else:
-            events.append(event)
+    events = _Documents(body, is_batch=True).events()
+    told = [
+        f"[{index}].{fault}"
+        for index, event in enumerate(events)
+        if not isinstance(event, Event)
+        for fault in tell(event)
+    ]
     if told:
         raise invalid(told)
-    return events
+    return cast(list[Event], events)
 
 
 class _Documents:
@@ -94,18 +91,12 @@ class _Documents:
         is_batch: Whether it is an array of documents, not one.
     """
 
-    __slots__ = ("_is_batch", "_members", "_text", "_values")
+    __slots__ = ("_is_batch", "_members", "_text")
 
     def __init__(self, body: bytes, *, is_batch: bool) -> None:
         self._text = body[3:] if body[:3] == b"\xef\xbb\xbf" else body
         self._is_batch = is_batch
         self._members: list[Members] | None = None
-        self._values = self._read_values()
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.members if self._values is None else self._values)
 
     @property
     def members(self) -> list[Members]:
@@ -114,27 +105,29 @@ class _Documents:
             self._members = self._read_members()
         return self._members
 
-    def event(self, index: int, faults: Faults) -> Event | None:
-        """One event; `None` where it is not valid, with its faults added."""
-        found = None if self._values is None else self._usual(self._values[index], index)
-        return _careful(self.members[index], faults) if found is None else found
+    def events(self) -> list[Event | Faults]:
+        """Each event, or all that is wrong with it."""
+        values = self._read_values()
+        if values is None:
+            return list(map(_careful, self.members))
+        data = [one.pop("data", _ABSENT) for one in values]
+        return list(map(self._event, count(), values, data, usual_of_each(values)))
 
-    def _usual(self, values: dict[str, Any], index: int) -> Event | None:
-        """The event of a document like nearly all."""
-        has_data = "data" in values
-        data = values.pop("data", None)
-        found = usual(values)
+    def _event(
+        self, index: int, attributes: dict[str, Any], data: Any, found: Usual | None
+    ) -> Event | Faults:
+        """The event of a document like nearly all; of any other one, from its members."""
         if found is None:
-            return None
-        if not has_data:
-            return Event.received(values, None)
-        media = found.media
+            return _careful(self.members[index])
+        if data is _ABSENT:
+            return Event.received(attributes, None)
+        media = found[2]
         if media.kind is Kind.UNSTATED:
             # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
-            values["datacontenttype"], media = JSON_TYPE, _JSON
+            attributes["datacontenttype"], media = JSON_TYPE, _JSON
         elif media.kind is not Kind.JSON:
-            return None
-        return Event.read(values, data, partial(self._payload, index, media))
+            return _careful(self.members[index])
+        return Event.read(attributes, data, partial(self._payload, index, media))
 
     def _payload(self, index: int, media: MediaType) -> Payload:
         return Payload(bytes(self.members[index]["data"]), media, in_json=True)
@@ -160,6 +153,7 @@ class _Documents:
             ) from None
 
 
+_ABSENT = object()
 _ONE = "an object with the attributes and data of an event"
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -170,8 +164,9 @@ _decode_members_of_each = msgspec.json.Decoder(list[Members]).decode
 _decode_value = msgspec.json.Decoder().decode
 
 
-def _careful(members: Members, faults: Faults) -> Event | None:
-    """The event of any members, and all that is wrong with them."""
+def _careful(members: Members) -> Event | Faults:
+    """The event of any members, or all that is wrong with them."""
+    faults: Faults = {}
     attributes: dict[str, Any] = {}
     for name, raw in members.items():
         if name == "data" or name == "data_base64":
@@ -189,7 +184,8 @@ def _careful(members: Members, faults: Faults) -> Event | None:
     good = {n: v for n, v in attributes.items() if n not in faults} if faults else attributes
     check(good, faults)
     payload = _structured_payload(members, attributes, faults)
-    return None if faults else received_event(attributes, payload, faults)
+    event = None if faults else received_event(attributes, payload, faults)
+    return faults if event is None else event
 
 
 def _structured_payload(
@@ -239,7 +235,7 @@ def document(event: Event) -> dict[str, Any]:
     attributes = event._attributes
     found = usual(attributes)
     if found is not None:
-        return _document(attributes, event, found.media.kind)
+        return _document(attributes, event, found[2].kind)
     attributes = canonical(attributes).attributes
     return _document(attributes, event, media_type(attributes.get("datacontenttype")).kind)
 

@@ -6,23 +6,38 @@ like is kept from event to event; only values are looked at each time. Names wit
 complain of have no layout: whoever has to tell what is wrong with them looks at each.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import starmap
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import msgspec
 
 from pyfunc.attributes import FORMATS, are_bare, are_complete, are_names, is_timestamp
 from pyfunc.payload import MediaType, media_type, valid_media
 
-__all__ = ["CONTENT_TYPE", "Received", "Sent", "Usual", "attribute_of", "received", "sent", "usual"]
+__all__ = [
+    "CONTENT_TYPE",
+    "Received",
+    "Sent",
+    "Usual",
+    "attribute_of",
+    "received",
+    "sent",
+    "usual",
+    "usual_of_each",
+]
 
 CONTENT_TYPE = "Content-Type"  # no attribute has capitals
 # The Content-Type is the one place for it in binary mode (HTTP binding, section 3.1.1).
 _NO_ATTRIBUTES = (None, CONTENT_TYPE, "datacontenttype")
 _LONG = 2048  # characters; a longer list of names must not stay behind in a cache
+_KEPT = 256  # layouts
+_TOGETHER = 16  # events; more would have to be looked at one by one as soon as values are long
 _UNSTATED = media_type(None)
+
+Made = TypeVar("Made")
 
 Pick = Callable[[Sequence[Any]], tuple[Any, ...]]
 Formats = tuple[tuple[str, Callable[[Any], bool]], ...]
@@ -52,14 +67,9 @@ class Sent(msgspec.Struct, frozen=True):
     """Those that have a format, but for the version and the media type."""
 
 
-class Usual(NamedTuple):
-    """Attributes like nearly all: as they stand, nothing is to be changed or told."""
-
-    layout: Sent
-    values: tuple[str, ...]
-    """The values that the layout has places for."""
-    media: MediaType
-    """What `datacontenttype` says."""
+Usual = tuple[Sent, tuple[str, ...], MediaType]
+"""Attributes like nearly all, good as they stand: their layout, the values that it has places for,
+and what `datacontenttype` says."""
 
 
 @lru_cache(maxsize=1024)  # names of headers; there are few
@@ -73,26 +83,45 @@ def attribute_of(header: str) -> str | None:
 
 def received(headers: Collection[str]) -> Received | None:
     """The layout of headers with these names; `None` where there is none."""
-    joined = "\n".join(headers)
-    return _received(joined, len(headers)) if len(joined) <= _LONG else None
+    names = tuple(headers)  # in which a header that came twice is once
+    return _RECEIVED[names] if len(names) == len(headers) else None
 
 
-def sent(attributes: Collection[str]) -> Sent | None:
+def sent(attributes: Iterable[str]) -> Sent | None:
     """The layout of attributes with these names; `None` where there is none."""
-    try:
-        joined = "\n".join(attributes)
-    except TypeError:
-        return None  # names are text
-    return _sent(joined, len(attributes)) if len(joined) <= _LONG else None
+    return _SENT[tuple(attributes)]
 
 
 def usual(attributes: dict[str, Any]) -> Usual | None:
     """What is known of attributes, if each is good as it stands; `None` where one is not."""
-    layout = sent(attributes)
-    if layout is None or attributes["specversion"] != "1.0":
+    layout = _SENT[tuple(attributes)]
+    if layout is None:
         return None
     values = layout.pick(attributes)
-    if not are_bare(values):
+    return _usual(layout, values, attributes) if are_bare(values) else None
+
+
+def usual_of_each(several: Sequence[dict[str, Any]]) -> list[Usual | None]:
+    """As `usual`, for some at a time, whose values are looked at together."""
+    found: list[Usual | None] = []
+    for start in range(0, len(several), _TOGETHER):
+        group = several[start : start + _TOGETHER]
+        known = [
+            (layout, layout.pick(attributes), attributes)
+            for attributes in group
+            if (layout := _SENT[tuple(attributes)]) is not None
+        ]
+        texts = [text for _, values, _ in known for text in values]
+        if len(known) == len(group) and are_bare(texts):
+            found += starmap(_usual, known)
+        else:
+            found += map(usual, group)
+    return found
+
+
+def _usual(layout: Sent, values: tuple[str, ...], attributes: dict[str, Any]) -> Usual | None:
+    """Look at what texts that are bare may still be wrong with."""
+    if attributes["specversion"] != "1.0":
         return None
     content_type = attributes.get("datacontenttype")
     media = _UNSTATED if content_type is None else valid_media(content_type)
@@ -101,28 +130,22 @@ def usual(attributes: dict[str, Any]) -> Usual | None:
     for name, is_good in layout.formats:
         if not is_good(attributes[name]):
             return None
-    return Usual(layout, values, media)
+    return layout, values, media
 
 
-@lru_cache(maxsize=256)
-def _received(joined: str, count: int) -> Received | None:
-    carried = [attribute_of(header) for header in joined.split("\n")]
+def _received(headers: tuple[str, ...]) -> Received | None:
+    carried = [attribute_of(header) for header in headers]
     places = {name: at for at, name in enumerate(carried) if name not in _NO_ATTRIBUTES}
     names = tuple(str(name) for name in carried if name not in _NO_ATTRIBUTES)
-    # A function's own headers may have names with a line break.
-    is_clear = (
-        len(carried) == count and len(names) == len(places) and carried.count(CONTENT_TYPE) == 1
-    )
+    is_clear = len(names) == len(places) and carried.count(CONTENT_TYPE) == 1
     if not (is_clear and are_complete(names) and are_names(names)):
         return None
     content_type = carried.index(CONTENT_TYPE)
     return Received(names, itemgetter(*places.values()), content_type, _formats(names))
 
 
-@lru_cache(maxsize=256)
-def _sent(joined: str, count: int) -> Sent | None:
-    names = joined.split("\n")
-    if len(names) != count or not (are_complete(names) and are_names(names)):
+def _sent(names: tuple[str, ...]) -> Sent | None:
+    if not (are_complete(names) and are_names(names)):
         return None
     placed = [name for name in names if name != "datacontenttype"]
     lines = "".join(f"ce-{name}: %s\r\n" for name in placed)
@@ -136,3 +159,27 @@ def _formats(names: Collection[str]) -> Formats:
         for name, is_good, _ in FORMATS
         if name in names and name not in ("specversion", "datacontenttype")
     )
+
+
+class _Layouts(dict[tuple[str, ...], Made | None]):
+    """The layouts of names, each made when it is first asked for."""
+
+    def __init__(self, make: Callable[[tuple[str, ...]], Made | None]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, names: tuple[str, ...]) -> Made | None:
+        try:
+            is_long = sum(map(len, names)) > _LONG
+        except TypeError:
+            return None  # names are text
+        if is_long:
+            return None
+        if len(self) == _KEPT:
+            self.clear()
+        self[names] = made = self._make(names)
+        return made
+
+
+_RECEIVED = _Layouts(_received)
+_SENT = _Layouts(_sent)
