@@ -24,16 +24,22 @@ NEITHER = ("-p", "no:aiohttp", "-p", "no:asyncio")  # of the plugins for async t
 OF_EVENTS = {"event", "typed", "batch"}
 
 
-@pytest.fixture(params=TEMPLATES)
+@pytest.fixture(scope="module", params=TEMPLATES)
 def template(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def made(tmp_path: Path, template: str) -> Path:
-    done = pyfunc("new", "my-function", "--template", template, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, template: str) -> Path:
+    directory = tmp_path_factory.mktemp("new")
+    done = pyfunc("new", "my-function", "--template", template, cwd=directory)
     assert (done.returncode, done.stderr) == (0, "")
-    return tmp_path / "my-function"
+    return directory / "my-function"
+
+
+@pytest.fixture
+def made(tmp_path: Path, original: Path) -> Path:
+    return shutil.copytree(original, tmp_path / "my-function")
 
 
 def commands(made: Path) -> list[str]:
