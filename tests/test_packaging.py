@@ -70,11 +70,11 @@ def test_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -
 
 @pytest.mark.timeout(180)  # pip fetches the dependencies
 def test_wheel_serves_an_example_from_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     python = str(tmp_path / "venv/bin/python")
-    install = [python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1"]
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
     done = subprocess.run(
-        [*install, "--quiet", wheel],
+        [*pip, "install", "--quiet", "--no-compile", "--retries", "1", wheel],
         env=environment(),
         capture_output=True,
         text=True,
