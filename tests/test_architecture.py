@@ -8,6 +8,8 @@ import pytest
 
 import pyfunc
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(pyfunc.__file__).parent
 
 POWERS = {

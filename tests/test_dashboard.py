@@ -84,6 +84,7 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[Served, Prometheus]]:
         yield served, made
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not shutil.which("prometheus"), reason="prometheus is not installed here")
 async def test_every_panel_shows_numbers(prometheus: tuple[Served, Prometheus]) -> None:
     served, server = prometheus

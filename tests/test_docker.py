@@ -63,6 +63,7 @@ def _needed(name: str, extras: frozenset[str]) -> set[str]:
     return {canonicalize_name(each) for each in found}
 
 
+@pytest.mark.once
 def test_dockerfile_pleases_hadolint() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     done = subprocess.run(

@@ -90,6 +90,7 @@ def printed(platform: str, **chosen: Any) -> dict[str, Manifest]:
     return {manifest["kind"]: manifest for manifest in found}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", OPTIONS_IN_STEP)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_knative_takes_what_is_printed(is_async: bool, options: dict[str, str]) -> None:
@@ -113,6 +114,7 @@ def test_knative_takes_what_is_printed(is_async: bool, options: dict[str, str]) 
             assert getattr(settings_of(manifests["Service"]), name) == expected
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", OPTIONS_IN_STEP)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_kubernetes_takes_what_is_printed(is_async: bool, options: dict[str, str]) -> None:

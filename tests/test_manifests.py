@@ -21,6 +21,8 @@ from tests.clusters import (
     settings_of,
 )
 
+pytestmark = pytest.mark.once
+
 DOCKER = Path(__file__).parent.parent / "docker"
 LAYERS = (
     "kubernetes/base",

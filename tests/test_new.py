@@ -83,11 +83,13 @@ def test_readme_s_curl_command_is_answered(made: Path) -> None:
         assert subprocess.run(here, shell=True, capture_output=True, check=True).stdout  # noqa: S602
 
 
+@pytest.mark.once
 def test_readme_names_files_that_are_there(made: Path) -> None:
     named = set(re.findall(r"[\w-]+\.(?:py|txt|yaml)\b", (made / "README.md").read_text()))
     assert {name for name in named if not (made / name).exists()} == set()
 
 
+@pytest.mark.once
 def test_manifests_are_valid_and_have_the_name(made: Path, template: str) -> None:
     service = load(made / "service.yaml")
     assert service["metadata"]["name"] == "my-function"
@@ -102,6 +104,7 @@ def test_manifests_are_valid_and_have_the_name(made: Path, template: str) -> Non
     assert (made / "trigger.yaml").exists() == (template in OF_EVENTS)
 
 
+@pytest.mark.once
 def test_image_runs_as_the_manifests_ask(made: Path) -> None:
     text = (made / "Dockerfile").read_text()
     assert "\nUSER 1001:0\n" in text
@@ -119,6 +122,7 @@ def test_manifests_are_those_of_the_command(made: Path, template: str) -> None:
         check(load(made / file))
 
 
+@pytest.mark.once
 def test_requirements_are_met_by_this_version(made: Path) -> None:
     (least,) = re.findall(r"pyfunc-invoker>=(\S+)", (made / "requirements.txt").read_text())
     assert [int(part) for part in least.split(".")] <= [int(p) for p in __version__.split(".")]

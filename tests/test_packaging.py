@@ -47,11 +47,13 @@ def names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
+@pytest.mark.once
 def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     roots = {name.partition("/")[0] for name in names(wheel)}
     assert {root.partition("-")[0] for root in roots} == {"pyfunc", "pyfunc_invoker"}
 
 
+@pytest.mark.once
 def test_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     files = (path for path in (CHECKOUT / "pyfunc").rglob("*") if path.is_file())
     package = {str(path.relative_to(CHECKOUT)) for path in files if path.suffix != ".pyc"}
@@ -59,6 +61,7 @@ def test_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert "pyfunc/py.typed" in package
 
 
+@pytest.mark.once
 def test_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, filter="data")
