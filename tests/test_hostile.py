@@ -481,6 +481,7 @@ def test_long_values_stay_behind_in_no_cache(served: Served, name: str) -> None:
     assert memory(served) < before + 32
 
 
+@pytest.mark.timeout(90)  # every case above, four times
 def test_memory_is_back_after_all_of_it(served: Served) -> None:
     for data, _ in BODIES.values():
         send(served, data)
