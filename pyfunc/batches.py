@@ -5,6 +5,7 @@ the gravest of its events', with repeating graver than dropping.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
 from types import coroutine
@@ -16,7 +17,7 @@ from aiohttp import web
 from pyfunc.admission import Admission
 from pyfunc.context import Invocation
 from pyfunc.direct import DirectResponse
-from pyfunc.errors import REPEATED, BatchError, RequestError
+from pyfunc.errors import REPEATED, BatchError, DeadlineError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import flask_error_types
 from pyfunc.jsonformat import document
@@ -98,6 +99,9 @@ class Batches:
 
     async def _outcome(self, invocation: Invocation, answer: Answer) -> Outcome:
         try:
+            deadline = invocation.deadline
+            if deadline is not None and deadline <= time.monotonic():
+                raise DeadlineError("the time limit was spent on other events of the batch")
             made = await answer(invocation)
             if isinstance(made, web.StreamResponse):
                 return _of_response(made)

@@ -21,7 +21,7 @@ from pyfunc.context import CURRENT, Invocation
 from pyfunc.correlation import TRACEPARENT
 from pyfunc.deadlines import Deadlines, Limit
 from pyfunc.direct import DirectResponse
-from pyfunc.errors import DataError, DeadlineError, MalformedBodyError, RequestError
+from pyfunc.errors import DataError, MalformedBodyError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import FlaskBridge
 from pyfunc.observers import Observer, observed_work
@@ -126,16 +126,10 @@ class Invoker:
         invocations = [Invocation(request, body, (event,), deadline) for event in events]
         _share_trace(invocations)
         self._refuse_malformed(invocations)
-        response = await self._batches.response(invocations, self._one_of_batch, request)
+        response = await self._batches.response(invocations, self._replies, request)
         if response.body:
             response.add_lines(invocations[0].trace.lines)
         return response
-
-    async def _one_of_batch(self, invocation: Invocation) -> Replies | web.StreamResponse:
-        deadline = invocation.deadline
-        if deadline is not None and deadline <= time.monotonic():
-            raise DeadlineError("the time limit was spent on other events of the batch")
-        return await self._replies(invocation)
 
     def _refuse_malformed(self, invocations: Sequence[Invocation]) -> None:
         faults: list[str] = []
@@ -173,14 +167,11 @@ class Invoker:
 
     def _extend_trace(self, replies: list[Event], invocation: Invocation) -> None:
         """Carry the trace on; an event that is passed on as it came, without one, stays so."""
-        if not replies:
-            return
-        trace = invocation.trace
-        came = [event.original["id"] for event in invocation.events]
         for reply in replies:
             attributes = reply.attributes
-            if attributes["id"] not in came or TRACEPARENT in invocation.request._headers:
-                trace.extend(attributes)
+            is_new = _is_none_of(invocation.events, attributes["id"])
+            if is_new or TRACEPARENT in invocation.request._headers:
+                invocation.trace.extend(attributes)
 
     def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
         """What the function is called with; from now on, this is the invocation that is logged."""
@@ -222,6 +213,13 @@ class Invoker:
         if (asked := request._headers.get(_TIMEOUT)) is not None:
             limit = min(_seconds(asked), limit or float("inf"))
         return time.monotonic() + limit if limit else None
+
+
+def _is_none_of(events: Sequence[Event], id: str) -> bool:
+    for event in events:  # noqa: SIM110 - to make a generator for `all` takes longer than this
+        if event.original["id"] == id:
+            return False
+    return True
 
 
 def _share_trace(invocations: Sequence[Invocation]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 
-from pyfunc import Event, Reject, Retry
+from pyfunc import Context, Event, Reject, Retry
 from tests.conftest import Client, Serve
 
 BATCH = "application/cloudevents-batch+json"
@@ -143,6 +144,49 @@ async def test_events_do_not_see_the_context_of_others(serve: Serve) -> None:
     client = await serve(main, batch_concurrency=1)
     sent = await replies(await deliver(client, events("1", "2")))
     assert [reply["data"] for reply in sent] == ["nothing", "nothing"]
+
+
+async def test_calls_await_in_the_context_and_the_task_that_they_began_in(serve: Serve) -> None:
+    seen: ContextVar[str] = ContextVar("seen", default="nothing")
+
+    async def child(asked: list[str]) -> None:
+        asked.append(seen.get())
+
+    async def main(event: Event) -> tuple[dict[str, Any], list[str]]:
+        task = asyncio.current_task()
+        found: list[str] = []
+        token = seen.set(event.id)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(20)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child(found))
+            await asyncio.sleep(0)
+        found.append(seen.get())
+        seen.reset(token)
+        assert asyncio.current_task() is task
+        return {"type": "r"}, [*found, seen.get()]
+
+    client = await serve(main, batch_concurrency=2)
+    sent = await replies(await deliver(client, events("1", "2", "3")))
+    assert [reply["data"] for reply in sent] == [[id, id, "nothing"] for id in "123"]
+
+
+async def test_events_without_a_trace_are_at_the_place_of_their_delivery(serve: Serve) -> None:
+    def main(event: Event, context: Context) -> tuple[dict[str, Any], str]:
+        return {"type": "r"}, context.traceparent
+
+    own = f"00-{'1' * 32}-{'2' * 16}-01"
+    client = await serve(main)
+    batch = [event("1", traceparent=own), event("2"), event("3", traceparent="none"), event("4")]
+    first, second, third, fourth = await replies(await deliver(client, batch))
+    assert (first["data"], first["traceparent"]) == (own, own)
+    assert second["data"] == second["traceparent"] == fourth["data"]
+    assert third["data"] not in (own, "none")
+
+    hop = f"00-{'3' * 32}-{'4' * 16}-01"
+    sent = await replies(await deliver(client, batch, traceparent=hop))
+    assert [reply["data"] for reply in sent] == [hop] * 4
 
 
 async def test_one_reply_alone_is_a_batch_too_and_none_is_nothing(serve: Serve) -> None:

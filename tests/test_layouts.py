@@ -1,5 +1,6 @@
 """What is settled by names alone changes nothing but the time that it takes."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, told: Callable[[], Any]) -> tuple
         patch.setattr(contentmodes, "received", lambda _: None)
         patch.setattr(contentmodes, "usual", lambda _: None)
         patch.setattr(jsonformat, "usual", lambda _: None)
+        patch.setattr(jsonformat, "usual_of_each", lambda several: [None] * len(several))
         return with_layouts, outcome()
 
 
@@ -120,6 +122,39 @@ def test_what_is_missing_or_there_twice_is_told_as_without(
     without = CIMultiDict({n: v for n, v in USUAL.items() if n != name})
     same_decoded(monkeypatch, ContentMode.BINARY, without, b"{}")
     same_decoded(monkeypatch, ContentMode.BINARY, CIMultiDict([*USUAL.items(), (name, "2")]), b"{}")
+
+
+USUAL_DOCUMENT = {**REQUIRED, "time": "2026-01-02T03:04:05Z", "data": {"n": 1}}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param({}, id="usual"),
+        pytest.param({"data": None}, id="null"),
+        pytest.param({"data": 12345678901234567890}, id="unsigned"),
+        pytest.param({"data": 123456789012345678901}, id="beyond 64 bits"),
+        pytest.param({"data": "text", "datacontenttype": "text/plain"}, id="text"),
+        pytest.param({"data": "a\r\n", "datacontenttype": "application/xml"}, id="octets"),
+        pytest.param({"datacontenttype": "application/cbor+json; charset=latin-1"}, id="charset"),
+        pytest.param({"data_base64": "AAH/"}, id="both kinds of data"),
+        pytest.param({"subject": None}, id="unset"),
+        pytest.param({"subject": "\u00e4"}, id="beyond ASCII"),
+        pytest.param({"subject": "x" * 5000}, id="long"),
+        pytest.param({"n": 5}, id="number"),
+        pytest.param({"time": "yesterday"}, id="no time"),
+        pytest.param({"specversion": "0.3"}, id="version 0.3"),
+        pytest.param({"id": ""}, id="empty id"),
+    ],
+)
+def test_documents_are_decoded_as_without(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    document = {**USUAL_DOCUMENT, **changed}
+    same_decoded(monkeypatch, ContentMode.STRUCTURED, {}, json.dumps(document).encode())
+    others = [USUAL_DOCUMENT] * 20
+    batch = json.dumps([*others, document, *others]).encode()
+    same_decoded(monkeypatch, ContentMode.BATCHED, {}, batch)
 
 
 class Text(str):
