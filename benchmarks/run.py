@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-from harness import bodies, cold_start, environments, load, memory, observed, results, tables
+from harness import (
+    bodies,
+    cold_start,
+    environments,
+    load,
+    memory,
+    observed,
+    profile,
+    results,
+    tables,
+)
 from harness.errors import BenchmarkError
 from harness.options import HERE, Options, parse
 from harness.runtimes import RUNTIMES
@@ -15,6 +25,7 @@ SECTIONS = {
     "memory": memory.measure,
     "soak": memory.soak,
     "observed": observed.measure,
+    "profile": profile.measure,
 }
 RUNS = {
     "all": ("load", "bodies", "cold-start", "memory"),
@@ -52,7 +63,7 @@ def measure(options: Options) -> None:
 
 def tell(found: results.Results, options: Options) -> None:
     """Print the tables and the verdicts, and draw the chart."""
-    for line in (*tables.sections(found), *tables.verdicts(found)):
+    for line in (*tables.sections(found), *tables.profile(found), *tables.verdicts(found)):
         print(line)
     python = options.cache.resolve() / "chart" / "bin" / "python"
     subprocess.run([python, "-m", "harness.chart", options.out.resolve()], cwd=HERE, check=True)

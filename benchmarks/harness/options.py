@@ -7,13 +7,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 
 COMMANDS = {
-    "all": "everything but the soak and the observed (the default)",
+    "all": "everything but the soak, the observed and the profile (the default)",
     "load": "requests per second, latency and CPU time per request",
     "bodies": "the cost of a byte in large bodies, and what a stalled stream holds",
     "cold-start": "from exec to the first answer",
     "memory": "resident memory after the first answer",
     "soak": "resident memory after ten thousand invocations and after a million",
     "observed": "what the access log, metrics and traces cost, each of them on",
+    "profile": "where the work of a request goes: instructions, and who is at work",
     "report": "print saved results and draw the chart again, measuring nothing",
     "setup": "make the virtual environments, measuring nothing",
 }
@@ -32,6 +33,7 @@ class Options:
     warmup: int
     starts: int
     soak: int
+    requests: int
     only: str
     server_cpu: int
     client_cpu: int
@@ -48,8 +50,15 @@ def parse(argv: list[str]) -> Options:
     return Options(**{**defaults, **chosen})
 
 
-THOROUGH = {"rounds": 5, "seconds": 3, "warmup": 1, "starts": 25, "soak": 1_000_000}
-QUICK = {"rounds": 2, "seconds": 1, "warmup": 0, "starts": 5, "soak": 100_000}
+THOROUGH = {
+    "rounds": 5,
+    "seconds": 3,
+    "warmup": 1,
+    "starts": 25,
+    "soak": 1_000_000,
+    "requests": 600,
+}
+QUICK = {"rounds": 2, "seconds": 1, "warmup": 0, "starts": 5, "soak": 100_000, "requests": 100}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--warmup", type=int, help="unmeasured seconds before that (1; quick: 0)")
     add("--starts", type=int, help="starts per server for cold start and memory (25; quick: 5)")
     add("--soak", type=int, help="invocations of the soak (1000000; quick: 100000)")
+    add("--requests", type=int, help="counted requests per case of the profile (600; quick: 100)")
     add("--only", default="", metavar="TEXT", help="only cases whose name contains this")
     add("--server-cpu", type=int, default=0, help="the core servers are pinned to (0)")
     add("--client-cpu", type=int, default=1, help="the core wrk and the clients run on (1)")

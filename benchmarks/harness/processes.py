@@ -91,19 +91,13 @@ def serving(runtime: Runtime, function: str, options: Options) -> Iterator[Serve
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         port = _free_port()
-        words = {
-            "bin": str(options.cache.resolve() / runtime.environment / "bin"),
-            "function": function,
-            "port": str(port),
-        }
-        command = [part.format(**words) for part in runtime.command]
-        variables = {name: value.format(**words) for name, value in runtime.variables.items()}
+        command, variables = invocation(runtime, function, port, options)
         with log.open("wb") as output, pinned(options.server_cpu, options.client_cpu):
             started = time.perf_counter()
             process = subprocess.Popen(
                 command,
                 cwd=HERE / "functions" / runtime.folder,
-                env={**_plain_environment(), **variables},
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -116,6 +110,20 @@ def serving(runtime: Runtime, function: str, options: Options) -> Iterator[Serve
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def invocation(
+    runtime: Runtime, function: str, port: int, options: Options
+) -> tuple[list[str], dict[str, str]]:
+    """The command that starts a server, and its environment variables."""
+    words = {
+        "bin": str(options.cache.resolve() / runtime.environment / "bin"),
+        "function": function,
+        "port": str(port),
+    }
+    variables = {name: value.format(**words) for name, value in runtime.variables.items()}
+    command = [part.format(**words) for part in runtime.command]
+    return command, {**_plain_environment(), **variables}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ Section = dict[str, dict[str, list[float]]]
 
 Results = dict[str, Any]
 
-SETTINGS = ("rounds", "seconds", "warmup", "starts", "soak")
+SETTINGS = ("rounds", "seconds", "warmup", "starts", "soak", "requests")
 
 
 def load(folder: Path) -> Results:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from statistics import median
 
 from harness.goals import Verdict, by_cpu, judge
-from harness.results import Results
+from harness.results import Results, Section
 
 RATE = {"rate": ("req/s", 1.0, ",.0f")}
 HEADINGS = {
@@ -32,6 +32,8 @@ LATENCY = {
     "cpu": ("CPU us", 1e6, ".0f"),
 }
 
+LEAST, REST = 0.01, "the rest"
+
 
 def sections(results: Results) -> Iterable[str]:
     """One block of text per section that was measured: median (least to greatest)."""
@@ -41,6 +43,45 @@ def sections(results: Results) -> Iterable[str]:
             yield f"\n{title}: median (least to greatest)"
             wanted = {**measures, **LATENCY} if section in ("load", "observed") else measures
             yield from (_row(name, row, wanted) for name, row in rows.items())
+
+
+def profile(results: Results) -> Iterable[str]:
+    """What was profiled, as tables in Markdown."""
+    found: Section = results.get("profile", {})
+    counted = {name: row["instructions"] for name, row in found.items() if "instructions" in row}
+    if counted:
+        yield "\ninstructions of a request, or of one event of a batch, in thousands\n"
+        yield "| case | instructions |\n|---|---|"
+        yield from (f"| {name} | {median(counts) / 1e3:,.0f} |" for name, counts in counted.items())
+    shares = {name: row for name, row in found.items() if name not in counted}
+    if shares:
+        yield "\nwho is at work: shares of the CPU time\n"
+        names = " | ".join(name.removesuffix(", shares") for name in shares)
+        yield f"| who | {names} |\n|---|{'---|' * len(shares)}"
+        yield from _at_work(list(shares.values()))
+
+
+def _at_work(columns: list[dict[str, list[float]]]) -> Iterable[str]:
+    """A row for each owner, then for each of its modules; those below 1 % everywhere together."""
+    totals: dict[str, list[float]] = {}
+    for who in dict.fromkeys(who for column in columns for who in column):
+        shares = [median(column.get(who, [0.0])) for column in columns]
+        owner, slash, _ = who.partition("/")
+        if max(shares) < LEAST:
+            owner, who = (owner, f"{owner}/{REST}") if slash else (REST, REST)
+        for row in {owner, who}:
+            before = totals.get(row, [0.0] * len(shares))
+            totals[row] = [sum(pair) for pair in zip(before, shares, strict=True)]
+
+    def rank(row: str) -> tuple[bool, float, bool, float]:
+        owner = row.partition("/")[0]
+        last = row.endswith(REST)
+        return owner == REST, -sum(totals[owner]), last, -sum(totals[row])
+
+    for row in sorted(totals, key=rank):
+        cells = " | ".join(f"{share:.0%}" if share >= 0.005 else "-" for share in totals[row])
+        name = f"`{row}`" if "/" in row and not row.endswith(REST) else row.replace("/", ", ")
+        yield f"| {name} | {cells} |"
 
 
 def _row(name: str, row: dict[str, list[float]], wanted: dict[str, tuple[str, float, str]]) -> str:
