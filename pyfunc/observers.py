@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from pyfunc.context import Invocation
+from pyfunc.direct import DirectResponse
 from pyfunc.errors import RequestError
 from pyfunc.streams import SENT
 
@@ -124,6 +125,10 @@ class Observation:
 
     def _take_size(self, response: web.StreamResponse) -> None:
         """A stream has been sent by now; anything else says how large it is going to be."""
+        if isinstance(response, DirectResponse):
+            # Its headers are not looked at: it would be sent in the slower way then.
+            self.response_bytes = len(response._body)
+            return
         if SENT not in response:
             self.response_bytes = response.content_length
             return

@@ -131,11 +131,13 @@ async def test_both_ways_put_the_same_on_the_wire(
         pytest.param(_event("None"), EVENT, id="no reply"),
     ],
 )
+@pytest.mark.parametrize("is_logged", [False, True])
 async def test_usual_answers_go_to_the_socket_as_they_are(
-    source: str, sent: str, load_source: Load, monkeypatch: pytest.MonkeyPatch
+    source: str, sent: str, is_logged: bool, load_source: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    app = create_app(Settings(access_log=is_logged), load_source(source))
     with _watched(monkeypatch) as heads:
-        await _answered(create_app(Settings(), load_source(source)), Runner, sent)
+        await _answered(app, Runner, sent)
 
     assert len(heads) == 1  # that of the last request of the connection does not
 
