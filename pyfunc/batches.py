@@ -135,6 +135,8 @@ def _in_own_context(work: Coroutine[Any, Any, Made]) -> Generator[Any, Any, Made
     except StopIteration as done:
         made: Made = done.value
         return made
+    finally:
+        given = None  # an exception that holds this frame would keep itself, and its request
 
 
 def _of_response(response: web.StreamResponse) -> Outcome:
