@@ -618,7 +618,10 @@ def _named(name: str, default: Any, row: dict[str, Any]) -> Option:
 
 
 OPTIONS: tuple[Option, ...] = tuple(
-    map(_named, Settings.__struct_fields__, Settings.__struct_defaults__, _rows)
+    _named(name, default, row)
+    for name, default, row in zip(
+        Settings.__struct_fields__, Settings.__struct_defaults__, _rows, strict=True
+    )
 )
 
 
