@@ -32,10 +32,9 @@ from pyfunc.jsonformat import (
     decode_structured,
     document,
     encode_structured,
-    join,
 )
-from pyfunc.layouts import CONTENT_TYPE, Usual, attribute_of, received, usual
-from pyfunc.payload import JSON_TYPE, Kind, MediaType, Payload, dump_json, media_type, valid_media
+from pyfunc.layouts import CONTENT_TYPE, Usual, attribute_of, good_media, received, usual
+from pyfunc.payload import JSON_TYPE, Kind, MediaType, Payload, dump_json, join_json, media_type
 
 __all__ = [
     "ContentMode",
@@ -133,14 +132,9 @@ def _from_usual(headers: Mapping[str, str], body: bytes) -> Event | None:
     if not are_bare_texts(values):
         return None
     attributes: dict[str, Any] = dict(zip(layout.names, values))  # noqa: B905 - as long, by making
-    attributes["datacontenttype"] = content_type = texts[layout.content_type]
-    media = valid_media(content_type)
-    if media is None or attributes["specversion"] != "1.0":
-        return None
-    for name, is_good in layout.formats:
-        if not is_good(attributes[name]):
-            return None
-    return Event.received(attributes, Payload(body, media))
+    attributes["datacontenttype"] = texts[layout.content_type]
+    media = good_media(layout, attributes)
+    return None if media is None else Event.received(attributes, Payload(body, media))
 
 
 def _from_binary(headers: Mapping[str, str], body: bytes) -> Event:
@@ -231,7 +225,7 @@ _OCTET_LINE = "Content-Type: application/octet-stream\r\n"
 
 def batch(documents: list[dict[str, Any]]) -> Message:
     """Documents as one batch; its media type stands alone, since sdk-go knows it only so."""
-    return Message([("Content-Type", BATCH_TYPE)], join(documents))
+    return Message([("Content-Type", BATCH_TYPE)], join_json(documents))
 
 
 def encode_batch(events: Iterable[Event]) -> Message:

@@ -36,7 +36,6 @@ __all__ = [
     "decode_structured",
     "document",
     "encode_structured",
-    "join",
 ]
 
 STRUCTURED_TYPE = "application/cloudevents+json"
@@ -227,7 +226,7 @@ def encode_structured(attributes: dict[str, Any], event: Event) -> bytes:
 
 
 def document(event: Event) -> dict[str, Any]:
-    """The JSON object of an event (JSON format, section 3), for `join`.
+    """The JSON object of an event (JSON format, section 3), for `join_json`.
 
     Raises:
         ReplyError: The event is not valid, or its data has no form under its content type.
@@ -238,11 +237,6 @@ def document(event: Event) -> dict[str, Any]:
         return _document(attributes, event, found[2].kind)
     attributes = canonical(attributes).attributes
     return _document(attributes, event, media_type(attributes.get("datacontenttype")).kind)
-
-
-def join(documents: list[dict[str, Any]]) -> bytes:
-    """Documents as one batch."""
-    return join_json(documents)
 
 
 def _document(attributes: dict[str, Any], event: Event, kind: Kind) -> dict[str, Any]:

@@ -6,7 +6,7 @@ like is kept from event to event; only values are looked at each time. Names wit
 complain of have no layout: whoever has to tell what is wrong with them looks at each.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from itertools import starmap
 from operator import itemgetter
@@ -23,8 +23,8 @@ __all__ = [
     "Sent",
     "Usual",
     "attribute_of",
+    "good_media",
     "received",
-    "sent",
     "usual",
     "usual_of_each",
 ]
@@ -87,11 +87,6 @@ def received(headers: Collection[str]) -> Received | None:
     return _RECEIVED[names] if len(names) == len(headers) else None
 
 
-def sent(attributes: Iterable[str]) -> Sent | None:
-    """The layout of attributes with these names; `None` where there is none."""
-    return _SENT[tuple(attributes)]
-
-
 def usual(attributes: dict[str, Any]) -> Usual | None:
     """What is known of attributes, if each is good as it stands; `None` where one is not."""
     layout = _SENT[tuple(attributes)]
@@ -120,17 +115,19 @@ def usual_of_each(several: Sequence[dict[str, Any]]) -> list[Usual | None]:
 
 
 def _usual(layout: Sent, values: tuple[str, ...], attributes: dict[str, Any]) -> Usual | None:
-    """Look at what texts that are bare may still be wrong with."""
+    media = good_media(layout, attributes)
+    return None if media is None else (layout, values, media)
+
+
+def good_media(layout: Received | Sent, attributes: dict[str, Any]) -> MediaType | None:
+    """What `datacontenttype` says, if nothing is wrong with it or with the texts that are bare."""
     if attributes["specversion"] != "1.0":
-        return None
-    content_type = attributes.get("datacontenttype")
-    media = _UNSTATED if content_type is None else valid_media(content_type)
-    if media is None:
         return None
     for name, is_good in layout.formats:
         if not is_good(attributes[name]):
             return None
-    return layout, values, media
+    content_type = attributes.get("datacontenttype")
+    return _UNSTATED if content_type is None else valid_media(content_type)
 
 
 def _received(headers: tuple[str, ...]) -> Received | None:
