@@ -104,7 +104,10 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived: watch what they leave incomplete."""
         known = self._request_count
+        under_way = None if self._messages else self._awaited
         super().data_received(data)
+        if under_way is not None and under_way.is_eof():
+            self._end_of_body()
         if self._request_count != known:
             self._head_size = 0
             if self._awaited is not None:
@@ -189,6 +192,17 @@ class Connection(web.RequestHandler):
             # Not at once: a reader that was just woken by the end of a chunk would not see it.
             self._loop.call_soon(body.set_exception, error)
         self._awaited = None
+
+    def _end_of_body(self) -> None:
+        """All of a body is here, of a request that was taken before that.
+
+        The parser counts it now, and would count it for ever as one that is yet to be taken, and
+        stop before the queue is full, which is when aiohttp lets it go on.
+        """
+        self._awaited = None
+        if self._parser is not None:
+            self._parser.message_consumed()
+        super().data_received(b"")
 
     def _part_of_head(self, data: bytes) -> None:
         if not self._head_size:

@@ -397,3 +397,22 @@ async def until(reached: Callable[[], bool]) -> None:
     """Let the loop run until something has happened."""
     while not reached():  # noqa: ASYNC110 - what happens has no event to wait for
         await asyncio.sleep(0.001)
+
+
+async def test_a_burst_after_a_body_in_pieces_is_answered_whole() -> None:
+    """aiohttp takes 32 requests at a time from one connection, and has to be asked for more."""
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(text=await request.text())
+
+    def post(text: str) -> bytes:
+        return f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+    async with serving(echo) as server:
+        peer = await server.peer()
+        for number in range(3):
+            peer.send(post(f"piece {number}")[:-1])
+            await asyncio.sleep(0.01)
+            peer.send(str(number).encode() + b"".join(post(str(n)) for n in range(70)))
+            texts = [(await asyncio.wait_for(peer.answer(), 5))[2] for _ in range(71)]
+            assert texts == [f"piece {number}".encode(), *(str(n).encode() for n in range(70))]
