@@ -8,9 +8,11 @@ size. While the process drains, each answer is the last one of its connection.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import (
     BadHttpMethod,
     BadStatusLine,
@@ -21,6 +23,7 @@ from aiohttp.http_exceptions import (
 )
 from aiohttp.streams import StreamReader
 
+from pyfunc.cohorts import Cohorts, Turn
 from pyfunc.direct import DirectResponse
 from pyfunc.errors import RequestError, SlowRequestError
 from pyfunc.problems import problem
@@ -36,6 +39,10 @@ _SLOWEST = 8192
 # An idle connection that was used this recently may have its next request under way already.
 _JUST_USED = 0.5
 
+# With so few connections their clients had better be at work while their requests are ended here.
+_FEW = 2
+
+_ANSWERED = web.PayloadAccessError()
 _HEAD_LATE = "the head of the request did not arrive in time"
 _HEAD_LARGE = "the headers are larger than is taken here"
 
@@ -64,7 +71,24 @@ class Connection(web.RequestHandler):
         kwargs: What aiohttp's own protocol takes.
     """
 
-    __slots__ = ("_awaited", "_head_size", "_max_head", "_read_timeout", "_since", "_timer")
+    __slots__ = (
+        "_awaited",
+        "_cohorts",
+        "_head_size",
+        "_max_head",
+        "_read_timeout",
+        "_since",
+        "_timer",
+    )
+
+    # For aiohttp each of them may be None: without a client, or before it has sent anything.
+    _manager: Any
+    _parser: Any
+    _request_factory: Any
+    _request_handler: Any
+    _task_handler: Any
+    _waiter: Any
+    transport: Any
 
     def __init__(
         self,
@@ -79,6 +103,7 @@ class Connection(web.RequestHandler):
             manager, loop=loop, max_line_size=max_head, max_field_size=max_head, **kwargs
         )
         self._read_timeout = read_timeout
+        self._cohorts = manager.cohorts
         self._max_head = max_head
         self._head_size = 0
         self._awaited: StreamReader | None = None
@@ -101,8 +126,32 @@ class Connection(web.RequestHandler):
             self._request_factory = self._manager.request_factory
             self._end_with_current()
 
+    async def start(self) -> None:
+        """Answer one request, in a task of its own that was made before the request came.
+
+        aiohttp has one task for a connection and makes another for each request when it is here:
+        three rounds of the loop. What is not simple goes that way, and all that follows it.
+        """
+        following = copy_context()
+        if self._close or self._force_close:
+            return self._end()
+        if not self._messages:
+            self._waiter = Turn(self._cohorts, self._loop)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._force_close:  # just now
+            return
+        if not self._is_simple(*self._messages[0]):
+            await super().start()
+        elif await self._is_answered():
+            self._task_handler = asyncio.Task(self.start(), loop=self._loop, context=following)
+        else:
+            self._end()
+
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived: watch what they leave incomplete."""
+        """Bytes have arrived: watch what they leave incomplete, and answer what is complete."""
         known = self._request_count
         under_way = None if self._messages else self._awaited
         super().data_received(data)
@@ -115,8 +164,29 @@ class Connection(web.RequestHandler):
             body = self._messages[-1][1]
             if not body.is_eof():
                 self._watch(body)
+            self._cohorts.look()
         elif data and self._waits:
             self._part_of_head(data)
+
+    def send(self, answer: bytes) -> None:
+        """Send a whole answer, soon.
+
+        Raises:
+            ConnectionError: The client is gone.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        # At once, too, where something else is to follow.
+        if self._messages or self._close or len(self._manager._connections) <= _FEW:
+            transport.write(answer)
+        else:
+            self._cohorts.send(transport, answer)
+
+    def force_close(self) -> None:
+        """Close the connection, once what is to be sent is on its way."""
+        self._cohorts.flush()
+        super().force_close()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Read on after a pause; aiohttp asks for that with each body, paused or not."""
@@ -175,6 +245,44 @@ class Connection(web.RequestHandler):
         else:
             super().log_exception(*args, **kw)
 
+    def _is_simple(self, message: Any, body: StreamReader) -> bool:
+        """Whether it is a request, and here whole."""
+        return type(message) is RawRequestMessage and body.is_eof()
+
+    def _end(self) -> None:
+        """No more requests, and no task that waits for one."""
+        if not self._force_close:
+            self._task_handler = None
+            self.transport.close()
+
+    async def _is_answered(self) -> bool:
+        """Answer a simple request; whether there may be another one."""
+        message, body = self._messages.popleft()
+        self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        self._manager.requests_count += 1
+        writer = StreamWriter(self, self._loop)
+        request = self._request_factory(message, body, self, writer, self._task_handler)
+        try:
+            response, is_broken = await self._handle_request(request, None, self._request_handler)
+        except Exception as error:
+            self.log_exception("an answer could not be sent", exc_info=error)
+            return False
+        except BaseException:
+            self.force_close()
+            raise
+        finally:
+            request._task = None  # it would keep all of this, with an exception that is kept
+        body.set_exception(_ANSWERED)
+        self._keepalive = bool(response.keep_alive)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+        return self._keepalive and not (is_broken or self._close or self._force_close)
+
     @property
     def _waits(self) -> bool:
         # Before its first request it waits also where the handler's task has not run yet.
@@ -200,8 +308,7 @@ class Connection(web.RequestHandler):
         stop before the queue is full, which is when aiohttp lets it go on.
         """
         self._awaited = None
-        if self._parser is not None:
-            self._parser.message_consumed()
+        self._parser.message_consumed()
         super().data_received(b"")
 
     def _part_of_head(self, data: bytes) -> None:
@@ -263,6 +370,7 @@ class Connections(web.Server):
 
     def __init__(self, handler: Any, *, keepalive_timeout: float, **kwargs: Any) -> None:
         super().__init__(handler, keepalive_timeout=keepalive_timeout or _JUST_USED, **kwargs)
+        self.cohorts = Cohorts(self._loop)
         self._gone: asyncio.Event | None = None
         if not keepalive_timeout:
             self.request_factory = _last_of(self.request_factory)

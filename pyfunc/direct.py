@@ -81,9 +81,12 @@ class DirectResponse(web.Response):
             return False
         self._keep_alive = True
         writer: Any = request._payload_writer
+        protocol: Any = request._protocol
         head, body = self._head(request), self._body
         if len(body) < _SMALL:
-            writer._write(head + body)
+            whole = head + body
+            writer.output_size += len(whole)
+            protocol.send(whole)
         else:
             writer._writelines((head, body))
         self._eof_sent = True

@@ -416,3 +416,29 @@ async def test_a_burst_after_a_body_in_pieces_is_answered_whole() -> None:
             peer.send(str(number).encode() + b"".join(post(str(n)) for n in range(70)))
             texts = [(await asyncio.wait_for(peer.answer(), 5))[2] for _ in range(71)]
             assert texts == [f"piece {number}".encode(), *(str(n).encode() for n in range(70))]
+
+
+async def test_a_handler_that_fails_in_the_middle_of_its_answer_ends_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"half")
+        raise ValueError("in the middle")
+
+    async with serving(fail) as server:
+        peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await peer.reader.read()).endswith(b"\r\n\r\n4\r\nhalf\r\n")
+    assert [record.getMessage() for record in caplog.records] == ["the server failed"]
+
+
+async def test_a_connection_that_was_busy_when_its_time_was_up_is_closed_later() -> None:
+    async def slow(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.3)
+        return web.Response(text="slow")
+
+    async with serving(slow, keepalive_timeout=0.1) as server:
+        peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await peer.answer())[0] == 200
+        assert await asyncio.wait_for(peer.is_closed(), 5)
