@@ -8,6 +8,7 @@ from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.typedefs import Middleware
 
 from pyfunc.body import body_at_hand, read_body
+from pyfunc.collector import expecting
 from pyfunc.contentmodes import ContentMode, content_mode, decode
 from pyfunc.correlation import REQUEST_ID_KEY, request_id
 from pyfunc.errors import (
@@ -37,6 +38,9 @@ logger = logging.getLogger("pyfunc")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Deliver = Callable[[web.Request, list[Event], bytes, bool], Awaitable[web.StreamResponse]]
 
+
+# A batch has one object for so many octets of JSON, in its events and in the replies to them.
+_OCTETS_OF_OBJECT = 16
 
 FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
 
@@ -117,8 +121,10 @@ def events_handler(deliver: Deliver) -> Handler:
         body = body_at_hand(request)
         if body is None:
             body = await read_body(request)
-        events = decode(mode, headers, body)
-        return await deliver(request, events, body, mode is ContentMode.BATCHED)
+        if mode is ContentMode.BATCHED:
+            with expecting(len(body) // _OCTETS_OF_OBJECT):
+                return await deliver(request, decode(mode, headers, body), body, True)
+        return await deliver(request, decode(mode, headers, body), body, False)
 
     return answer
 

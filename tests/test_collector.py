@@ -1,0 +1,88 @@
+"""What the garbage collector is told, by a batch and in general."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from pyfunc.collector import expecting
+from tests.conftest import Serve
+from tests.test_batches import deliver, events
+
+
+@pytest.fixture(autouse=True)
+def thresholds() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 5)
+    yield
+    gc.set_threshold(*before)
+
+
+def test_so_many_objects_more_are_expected_and_then_no_more() -> None:
+    def fail() -> None:
+        with expecting(1000):
+            assert gc.get_threshold() == (1700, 10, 5)
+            raise ValueError("a failure")
+
+    with pytest.raises(ValueError, match="a failure"):
+        fail()
+    assert gc.get_threshold() == (700, 10, 5)
+
+
+def test_expectations_add_up_in_any_order() -> None:
+    first, second = expecting(1000), expecting(50)
+
+    first.__enter__()
+    second.__enter__()
+    assert gc.get_threshold()[0] == 1750
+    first.__exit__(None, None, None)
+    assert gc.get_threshold()[0] == 750
+    second.__exit__(None, None, None)
+    assert gc.get_threshold()[0] == 700
+
+
+@pytest.mark.parametrize("own", [0, 20])
+def test_a_threshold_that_is_set_meanwhile_is_left(own: int) -> None:
+    with expecting(1000):
+        gc.set_threshold(own, 10, 5)
+
+    assert gc.get_threshold()[0] == own
+
+
+def test_without_collection_there_is_still_none() -> None:
+    gc.set_threshold(0)
+    with expecting(1000):
+        assert gc.get_threshold()[0] == 0
+
+    assert gc.get_threshold()[0] == 0
+
+
+async def test_the_objects_of_a_batch_are_expected_until_it_is_answered(serve: Serve) -> None:
+    seen: list[int] = []
+    all_here = asyncio.Barrier(4)
+
+    async def main(data: str) -> None:
+        seen.append(gc.get_threshold()[0])
+        await all_here.wait()
+
+    client = await serve(main)
+    deliveries = [asyncio.ensure_future(deliver(client, events("1", "2"))) for _ in range(2)]
+    assert [(await delivery).status for delivery in deliveries] == [200, 200]
+
+    assert min(seen) > 700
+    assert max(seen) > min(seen)
+    assert gc.get_threshold()[0] == 700
+
+
+async def test_a_single_event_changes_nothing(serve: Serve) -> None:
+    seen: list[int] = []
+
+    async def main(data: str) -> None:
+        seen.append(gc.get_threshold()[0])
+
+    client = await serve(main)
+    headers = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
+    assert (await client.post("/", data=b"{}", headers=headers)).status == 200
+
+    assert seen == [700]
