@@ -13,20 +13,14 @@ from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage, StreamWriter
-from aiohttp.http_exceptions import (
-    BadHttpMethod,
-    BadStatusLine,
-    HttpProcessingError,
-    InvalidHeader,
-    InvalidURLError,
-    LineTooLong,
-)
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from pyfunc.cohorts import Cohorts, Turn
 from pyfunc.direct import DirectResponse
 from pyfunc.errors import RequestError, SlowRequestError
 from pyfunc.problems import problem
+from pyfunc.refusals import raw, refusal
 from pyfunc.route import straight
 
 __all__ = ["Connection", "Connections", "Runner"]
@@ -39,25 +33,13 @@ _SLOWEST = 8192
 # An idle connection that was used this recently may have its next request under way already.
 _JUST_USED = 0.5
 
-# With so few connections their clients had better be at work while their requests are ended here.
+# With so few connections an answer had better be sent alone: its client is at work again meanwhile.
 _FEW = 2
 
+# What reads a body after the answer gets this, as from aiohttp.
 _ANSWERED = web.PayloadAccessError()
 _HEAD_LATE = "the head of the request did not arrive in time"
 _HEAD_LARGE = "the headers are larger than is taken here"
-
-# What the parser's class of error means, in our words: its own repeat what the client sent.
-_REFUSALS: tuple[tuple[type[HttpProcessingError], int, str], ...] = (
-    (BadHttpMethod, 400, "this is no HTTP/1.1 request: TLS and HTTP/2 are not spoken here"),
-    (BadStatusLine, 400, "this is no HTTP/1.1 request: expected a line such as GET / HTTP/1.1"),
-    (InvalidHeader, 400, "a header is malformed"),
-    (InvalidURLError, 400, "the target of the request is malformed"),
-    (LineTooLong, 431, "the target of the request, or a header, is larger than is taken here"),
-)
-_PHRASES = {
-    "Too many headers received": (431, "there are more headers than are taken here"),
-    "Missing 'Host' header in request.": (400, "the Host header is missing"),
-}
 
 
 class Connection(web.RequestHandler):
@@ -169,7 +151,7 @@ class Connection(web.RequestHandler):
             self._part_of_head(data)
 
     def send(self, answer: bytes) -> None:
-        """Send a whole answer, soon.
+        """Send a whole answer, soon: together with others, unless it is as well off alone.
 
         Raises:
             ConnectionError: The client is gone.
@@ -177,7 +159,7 @@ class Connection(web.RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        # At once, too, where something else is to follow.
+        # With more to answer, or to close, on this connection there is an order to be kept.
         if self._messages or self._close or len(self._manager._connections) <= _FEW:
             transport.write(answer)
         else:
@@ -225,7 +207,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to bytes that are no request, or to a fault of the server itself."""
         if isinstance(exc, HttpProcessingError):
-            error = _refusal(exc)
+            error = refusal(exc)
             logger.debug("refused what %s sent: %s", request.remote, error.detail)
         else:
             error = RequestError("the server failed", status=status)
@@ -350,7 +332,7 @@ class Connection(web.RequestHandler):
         """Answer before a request is here: nothing else is under way on this connection."""
         logger.debug("refused what %s sent: %s", (self.peername or "?")[0], error.detail)
         if self.transport is not None:
-            self.transport.write(_raw(problem(error)))
+            self.transport.write(raw(problem(error)))
         self.force_close()
 
     def _process_keepalive(self) -> None:
@@ -453,23 +435,3 @@ def _last_of(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequ
         return make(message._replace(should_close=True), *rest)
 
     return make_last
-
-
-def _refusal(error: HttpProcessingError) -> RequestError:
-    if error.message in _PHRASES:
-        status, detail = _PHRASES[error.message]
-        return RequestError(detail, status=status)
-    for kind, status, detail in _REFUSALS:
-        if isinstance(error, kind):
-            return RequestError(detail, status=status)
-    return RequestError("the request is malformed")
-
-
-def _raw(response: web.Response) -> bytes:
-    body = cast(bytes, response.body)
-    return (
-        f"HTTP/1.1 {response.status} {response.reason}\r\n"
-        f"Content-Type: {response.headers['Content-Type']}\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    ).encode() + body

@@ -1,0 +1,52 @@
+"""What is told to the sender of bytes that are no request."""
+
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import (
+    BadHttpMethod,
+    BadStatusLine,
+    HttpProcessingError,
+    InvalidHeader,
+    InvalidURLError,
+    LineTooLong,
+)
+
+from pyfunc.errors import RequestError
+
+__all__ = ["raw", "refusal"]
+
+# What the parser's class of error means, in our words: its own repeat what the client sent.
+_REFUSALS: tuple[tuple[type[HttpProcessingError], int, str], ...] = (
+    (BadHttpMethod, 400, "this is no HTTP/1.1 request: TLS and HTTP/2 are not spoken here"),
+    (BadStatusLine, 400, "this is no HTTP/1.1 request: expected a line such as GET / HTTP/1.1"),
+    (InvalidHeader, 400, "a header is malformed"),
+    (InvalidURLError, 400, "the target of the request is malformed"),
+    (LineTooLong, 431, "the target of the request, or a header, is larger than is taken here"),
+)
+_PHRASES = {
+    "Too many headers received": (431, "there are more headers than are taken here"),
+    "Missing 'Host' header in request.": (400, "the Host header is missing"),
+}
+
+
+def refusal(error: HttpProcessingError) -> RequestError:
+    """What the sender of it is told, which repeats nothing that was sent."""
+    if error.message in _PHRASES:
+        status, detail = _PHRASES[error.message]
+        return RequestError(detail, status=status)
+    for kind, status, detail in _REFUSALS:
+        if isinstance(error, kind):
+            return RequestError(detail, status=status)
+    return RequestError("the request is malformed")
+
+
+def raw(response: web.Response) -> bytes:
+    """The octets of an answer to what is no request, the last ones of their connection."""
+    body = cast(bytes, response.body)
+    return (
+        f"HTTP/1.1 {response.status} {response.reason}\r\n"
+        f"Content-Type: {response.headers['Content-Type']}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode() + body
