@@ -246,8 +246,9 @@ class Connection(web.RequestHandler):
         self._manager.requests_count += 1
         writer = StreamWriter(self, self._loop)
         request = self._request_factory(message, body, self, writer, self._task_handler)
+        start = self._loop.time() if self._logging_enabled else None
         try:
-            response, is_broken = await self._handle_request(request, None, self._request_handler)
+            response, is_broken = await self._handle_request(request, start, self._request_handler)
         except Exception as error:
             self.log_exception("an answer could not be sent", exc_info=error)
             return False

@@ -73,7 +73,7 @@ async def serving(handler: Handler = hello, **options: Any) -> AsyncIterator[Ser
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     limits = {"read_timeout": 30.0, "keepalive_timeout": 60.0, "max_head": 4096, "max_headers": 20}
-    runner = Runner(app, access_log=None, shutdown_timeout=0.1, **{**limits, **options})
+    runner = Runner(app, **{"access_log": None, "shutdown_timeout": 0.1, **limits, **options})
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -442,3 +442,12 @@ async def test_a_connection_that_was_busy_when_its_time_was_up_is_closed_later()
         peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await peer.answer())[0] == 200
         assert await asyncio.wait_for(peer.is_closed(), 5)
+
+
+async def test_the_access_log_of_aiohttp_can_be_had(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(access_log=logging.getLogger("seen")) as server:
+        peer = await server.peer(b"GET /path HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await peer.answer())[0] == 200
+    [record] = [record for record in caplog.records if record.name == "seen"]
+    assert '"GET /path HTTP/1.1" 200' in record.getMessage()
