@@ -3,7 +3,7 @@
 import http.client
 import time
 
-from harness import workloads, wrk
+from harness import tools, workloads, wrk
 from harness.cases import Case
 from harness.load import check
 from harness.options import Options
@@ -20,7 +20,7 @@ MADE = Workload("chunks made", b"", method="GET", path="/made")
 
 def measure(options: Options) -> Section:
     """CPU and wall seconds per request by size of body; then the stalled streams."""
-    wrk.require()
+    tools.require("wrk")
     rows = [(runtime, size) for size in SIZES for runtime in (PYFUNC, AIOHTTP)]
     found: Section = {_name(*row): {"wall": [], "cpu": []} for row in rows}
     for _ in range(options.rounds):

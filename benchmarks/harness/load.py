@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness import wrk
+from harness import tools, wrk
 from harness.cases import CASES, Case
 from harness.errors import WrongAnswerError
 from harness.options import Options
@@ -17,7 +17,7 @@ def measure(options: Options) -> Section:
 
     Rates are requests per second, latencies and CPU times (per request) seconds.
     """
-    wrk.require()
+    tools.require("wrk")
     return rounds([case for case in CASES if options.only in case.name], options)
 
 

@@ -1,6 +1,6 @@
 """Resident memory: after the first answer, and after a million invocations."""
 
-from harness import wrk
+from harness import tools, wrk
 from harness.cases import EVENT_ASYNC, EVENT_SYNC, HELLO_ASYNC, Case
 from harness.cold_start import STARTED
 from harness.load import check
@@ -27,7 +27,7 @@ def measure(options: Options) -> Section:
 
 def soak(options: Options) -> Section:
     """Bytes resident after ten thousand invocations and after many, in one process each."""
-    wrk.require()
+    tools.require("wrk")
     return {case.name: _soak(case, options) for case in SOAKED if options.only in case.name}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from harness import environments, load, wrk
+from harness import environments, load, tools
 from harness.cases import EVENT_ASYNC, Case
 from harness.options import Options
 from harness.results import Section
@@ -17,7 +17,7 @@ ENVIRONMENT = "pyfunc-observed"
 
 def measure(options: Options) -> Section:
     """Samples as in `load`, in interleaved rounds."""
-    wrk.require()
+    tools.require("wrk")
     environments.prepare(options.cache, [ENVIRONMENT])
     with _collector() as traces:
         cases = (

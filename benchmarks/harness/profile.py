@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import PurePath
 
+from harness import tools
 from harness.cases import BARE, BATCH_EACH, EVENT_ASYNC, HELLO_ASYNC, STRUCTURED, Case
 from harness.errors import BenchmarkError
 from harness.options import HERE, Options
@@ -22,10 +22,6 @@ VALGRIND = (
     *("valgrind", "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no"),
     "--cachegrind-out-file=/dev/null",
 )
-REMEDY = (
-    "valgrind is not installed: it comes with the distribution, "
-    "for example `apt-get install valgrind` (Debian, Ubuntu) or `dnf install valgrind` (Fedora)"
-)
 FEWEST = 20  # requests, where each carries many events
 BY_MODULE = ("pyfunc", "aiohttp")
 
@@ -34,10 +30,9 @@ def measure(options: Options) -> Section:
     """Instructions per event (or request without one); shares of the samples by who was at work.
 
     Raises:
-        BenchmarkError: there is no valgrind, or a server failed.
+        BenchmarkError: valgrind cannot be had, or a server failed.
     """
-    if shutil.which("valgrind") is None:
-        raise BenchmarkError(REMEDY)
+    tools.require("valgrind")
     counted = [case for case in COUNTED if options.only in case.name]
     sampled = [case for case in SAMPLED if options.only in case.name]
     with ThreadPoolExecutor(2) as pool:  # another process changes no count, but it would a sample

@@ -1,7 +1,6 @@
 """Running wrk, and reading what it found."""
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,10 +12,6 @@ from harness.errors import BenchmarkError
 from harness.processes import pinned
 from harness.workloads import Workload
 
-REMEDY = (
-    "wrk is not installed: it comes with the distribution, "
-    "for example `apt-get install wrk` (Debian, Ubuntu) or `dnf install wrk` (Fedora)"
-)
 SUMMARY = """
 done = function(summary, latency, requests)
   local e = summary.errors
@@ -41,16 +36,6 @@ class Load:
     def rate(self) -> float:
         """Requests per second."""
         return self.requests / self.seconds
-
-
-def require() -> None:
-    """Say how to get wrk where it is missing.
-
-    Raises:
-        BenchmarkError: there is no wrk.
-    """
-    if shutil.which("wrk") is None:
-        raise BenchmarkError(REMEDY)
 
 
 @contextmanager
