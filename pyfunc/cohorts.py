@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
 from contextvars import Context
+from time import monotonic
 from typing import Any
 
 __all__ = ["Cohorts", "Turn"]
@@ -20,6 +21,9 @@ _SIZE = 64
 # So many cohorts may have their turn while the loop collects what has arrived: libuv goes on with
 # that for as long as 1024 sockets are ready each time, and looks at no timer in between.
 _AT_ONCE = 16
+
+# An answer waits no longer than that, in seconds, but for a function that holds the loop longer.
+_SOON = 0.005
 
 
 class Cohorts:
@@ -34,6 +38,7 @@ class Cohorts:
         self._due: deque[Turn] = deque()
         self._unsent: list[tuple[asyncio.Transport, bytes]] = []
         self._is_sent_later = False
+        self._since = 0.0
         self._at_once = 0
 
     def add(self, turn: "Turn") -> None:
@@ -51,10 +56,15 @@ class Cohorts:
 
     def send(self, transport: asyncio.Transport, answer: bytes) -> None:
         """Send a whole answer: with the last of its cohort, or of this round of the loop."""
-        if not self._is_sent_later:
+        now = monotonic()
+        if not self._unsent:
+            self._since = now
+        self._unsent.append((transport, answer))
+        if now - self._since > _SOON:
+            self.flush()
+        elif not self._is_sent_later:
             self._is_sent_later = True
             self._loop.call_soon(self.flush)
-        self._unsent.append((transport, answer))
 
     def flush(self) -> None:
         """Send what there is to send; nothing to those that have gone."""

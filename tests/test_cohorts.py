@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -38,6 +39,12 @@ def run(request: pytest.FixtureRequest) -> Callable[[Test], None]:
             runner.run(asyncio.wait_for(test(), 20))
 
     return running
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, no answer is sent before the others."""
+    monkeypatch.setattr(cohorts, "_SOON", 60.0)
 
 
 class Wire(asyncio.Transport):
@@ -189,6 +196,27 @@ def test_answers_are_sent_at_once_where_there_are_few_connections(
             await _in_callback(served.send)
             await _settled()
             assert served.noted == ["called 0", "sent 0", "called 1", "sent 1"]
+
+    run(test)
+
+
+def test_a_function_that_holds_the_loop_holds_one_answer_and_not_all(
+    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cohorts, "_SOON", 0.005)
+
+    def hold(_: Served, body: str) -> str:
+        time.sleep(0.02)
+        return body
+
+    async def test() -> None:
+        async with _served(hold, 4) as served:
+            await _in_callback(served.send)
+            await _settled()
+            assert served.noted == [
+                *("called 0", "called 1", "sent 0", "sent 1"),
+                *("called 2", "called 3", "sent 2", "sent 3"),
+            ]
 
     run(test)
 
