@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -26,7 +27,6 @@ with contextlib.suppress(ImportError):
 
     LOOPS.append(uvloop.new_event_loop)
 
-Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Test = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -97,6 +97,30 @@ async def _running(app: web.Application) -> AsyncIterator[Runner]:
         await runner.cleanup()
 
 
+@dataclass
+class Client:
+    """A connection over a real socket, and the server at its other end."""
+
+    server: Connections
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send_in_pieces(self, request: bytes) -> None:
+        """Send the last octet only when the server waits for it."""
+        self.writer.write(request[:-1])
+        while not any(connection._awaited for connection in self.server._each()):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        self.writer.write(request[-1:])
+
+    async def answer(self) -> str:
+        """The body of the next answer."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length:")[2].split()
+        if length:
+            return (await self.reader.readexactly(int(length[0]))).decode()
+        return (await self.reader.readuntil(b"0\r\n\r\n")).decode().split("\r\n")[1]
+
+
 @asynccontextmanager
 async def _client(app: web.Application, others: int = 0) -> AsyncIterator[Client]:
     """A connection to an app, over a real socket, and some more that do nothing."""
@@ -105,7 +129,8 @@ async def _client(app: web.Application, others: int = 0) -> AsyncIterator[Client
         host, port = runner.addresses[0][:2]
         clients = [await asyncio.open_connection(host, port) for _ in range(1 + others)]
         try:
-            yield clients[0]
+            assert isinstance(runner.server, Connections)
+            yield Client(runner.server, *clients[0])
         finally:
             for _, writer in clients:
                 writer.close()
@@ -131,6 +156,11 @@ class Served:
             connection = self._server()
             connection.connection_made(Wire(self.noted))
             self.connections.append(connection)
+        await _settled()
+
+    async def answer(self) -> None:
+        """Have one request on each connection answered that needs no more than the loop."""
+        await _in_callback(self.send)
         await _settled()
 
     def send(self) -> None:
@@ -178,8 +208,7 @@ async def _in_callback(call: Callable[[], None]) -> None:
 def test_requests_that_arrive_together_are_answered_together(run: Callable[[Test], None]) -> None:
     async def test() -> None:
         async with _served(_same, 3) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             assert served.noted == [
                 *("called 0", "called 1", "called 2"),
                 *("sent 0", "sent 1", "sent 2"),
@@ -193,8 +222,7 @@ def test_answers_are_sent_at_once_where_there_are_few_connections(
 ) -> None:
     async def test() -> None:
         async with _served(_same, 2) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             assert served.noted == ["called 0", "sent 0", "called 1", "sent 1"]
 
     run(test)
@@ -211,8 +239,7 @@ def test_a_function_that_holds_the_loop_holds_one_answer_and_not_all(
 
     async def test() -> None:
         async with _served(hold, 4) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             assert served.noted == [
                 *("called 0", "called 1", "sent 0", "sent 1"),
                 *("called 2", "called 3", "sent 2", "sent 3"),
@@ -233,8 +260,7 @@ def test_answers_that_are_ready_together_are_sent_together(run: Callable[[Test],
         nonlocal go
         go = asyncio.Event()
         async with _served(waiting, 3) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             served.noted.clear()
             go.set()
             await _settled()
@@ -299,8 +325,7 @@ def test_an_answer_goes_out_before_its_connection_is_closed(run: Callable[[Test]
 
     async def test() -> None:
         async with _served(close, 4) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             assert served.noted == [
                 *("called 0", "called 1", "sent 0", "closed", "sent 1", "closed"),
                 *("called 2", "called 3", "sent 2", "sent 3"),
@@ -341,8 +366,7 @@ def test_an_answer_is_not_sent_to_a_client_that_went_away_since(
 
     async def test() -> None:
         async with _served(go, 3) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             assert served.noted == [
                 *("called 0", "called 1", "closed", "called 2"),
                 *("sent 1", "sent 2"),
@@ -385,25 +409,17 @@ def test_each_request_has_its_own_task_and_context(run: Callable[[Test], None]) 
     async def test() -> None:
         outer.set("outer")
         tasks.clear()
-        async with _client(_app(main)) as (reader, writer):
+        async with _client(_app(main)) as client:
             # One that is here whole, one that is not, and two more at once.
-            for pieces in ([_request("a")], [_request("b")[:-1], b"b"], [_request("c") * 2]):
-                for piece in pieces:
-                    writer.write(piece)
-                    await asyncio.sleep(0.01)
-            answers = [await _answer(reader) for _ in range(4)]
+            client.writer.write(_request("a"))
+            answers = [await client.answer()]
+            await client.send_in_pieces(_request("b"))
+            client.writer.write(_request("c") * 2)
+            answers += [await client.answer() for _ in range(3)]
         assert answers == ["outer"] * 4
         assert len({id(task) for task in tasks}) == 4
 
     run(test)
-
-
-async def _answer(reader: asyncio.StreamReader) -> str:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = head.lower().partition(b"content-length:")[2].split()
-    if length:
-        return (await reader.readexactly(int(length[0]))).decode()
-    return (await reader.readuntil(b"0\r\n\r\n")).decode().split("\r\n")[1]
 
 
 @pytest.mark.parametrize("size", [1, 64])
@@ -426,43 +442,41 @@ def test_answers_come_in_the_order_of_their_requests(
         yield text
 
     async def test() -> None:
-        async with _client(_app(main), others=3) as (reader, writer):
+        async with _client(_app(main), others=3) as client:
             if is_broken_up:  # then aiohttp's own way is taken from here on
-                writer.write(_request("0")[:-1])
-                await asyncio.sleep(0.01)
-                writer.write(b"0")
-                assert await _answer(reader) == "0"
+                await client.send_in_pieces(_request("0"))
+                assert await client.answer() == "0"
             for first in range(0, 60, 6):
-                writer.write(b"".join(_request(str(first + n)) for n in range(4)))
+                client.writer.write(b"".join(_request(str(first + n)) for n in range(4)))
                 await asyncio.sleep(0)
-                writer.write(b"".join(_request(str(first + n)) for n in (4, 5)))
-            answers = [await _answer(reader) for _ in range(60)]
+                client.writer.write(b"".join(_request(str(first + n)) for n in (4, 5)))
+            answers = [await client.answer() for _ in range(60)]
         assert answers == [str(n) for n in range(60)]
 
     run(test)
 
 
-@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize("is_broken_up", [False, True])
 def test_what_a_function_keeps_of_a_request_is_of_no_use_after_the_answer(
-    run: Callable[[Test], None], pieces: int
+    run: Callable[[Test], None], is_broken_up: bool
 ) -> None:
     kept: list[web.Request] = []
 
     async def main(request: web.Request) -> str:
         kept.append(request)
-        return ""
+        return await request.text()
 
     async def test() -> None:
-        async with _client(_app(main)) as (reader, writer):
-            whole = _request("body")
-            for piece in (whole[:-1], whole[-1:]) if pieces == 2 else (whole,):
-                writer.write(piece)
-                await asyncio.sleep(0.01)
-            await _answer(reader)
-            request = kept.pop()
+        async with _client(_app(main)) as client:
+            if is_broken_up:
+                await client.send_in_pieces(_request("body"))
+            else:
+                client.writer.write(_request("body"))
+            client.writer.write(_request("next"))
+            assert [await client.answer() for _ in range(2)] == ["body", "next"]
             with pytest.raises(web.PayloadAccessError):
-                await request.read()
-            assert request._task is None
+                await kept[0].content.read()
+            assert kept[0]._task is None
 
     run(test)
 
@@ -479,8 +493,7 @@ def test_a_request_whose_task_is_cancelled_ends_its_connection(
 
     async def test() -> None:
         async with _served(cancel, 1) as served:
-            await _in_callback(served.send)
-            await _settled()
+            await served.answer()
             assert served.noted == ["called 0", "closed"]
 
     run(test)
@@ -495,9 +508,9 @@ def test_an_answer_that_cannot_be_sent_ends_its_connection(
     async def test() -> None:
         app = _app(lambda: "text")
         app.on_response_prepare.append(fail)
-        async with _client(app) as (reader, writer):
-            writer.write(_request("body"))
-            assert await reader.read() == b""
+        async with _client(app) as client:
+            client.writer.write(_request("body"))
+            assert await client.reader.read() == b""
 
     run(test)
     [record] = caplog.records

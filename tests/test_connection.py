@@ -412,7 +412,7 @@ async def test_a_burst_after_a_body_in_pieces_is_answered_whole() -> None:
         peer = await server.peer()
         for number in range(3):
             peer.send(post(f"piece {number}")[:-1])
-            await asyncio.sleep(0.01)
+            await until(lambda: any(one._awaited for one in server.connections._each()))
             peer.send(str(number).encode() + b"".join(post(str(n)) for n in range(70)))
             texts = [(await asyncio.wait_for(peer.answer(), 5))[2] for _ in range(71)]
             assert texts == [f"piece {number}".encode(), *(str(n).encode() for n in range(70))]
