@@ -15,12 +15,12 @@ import msgspec
 from aiohttp import web
 
 from pyfunc.admission import Admission
-from pyfunc.context import Invocation
+from pyfunc.context import CURRENT, Invocation
 from pyfunc.direct import DirectResponse
-from pyfunc.errors import REPEATED, BatchError, DeadlineError, RequestError
+from pyfunc.errors import REPEATED, BatchError, DeadlineError, ReplyError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import flask_error_types
-from pyfunc.jsonformat import document
+from pyfunc.jsonformat import Draft, documents, draft
 from pyfunc.middleware import FAILURE
 from pyfunc.replies import EventReplies, Replies, flask_error
 
@@ -31,9 +31,9 @@ Answer = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
 
 
 class Outcome(msgspec.Struct):  # which is made in half the time of other classes
-    """What became of one event: the documents of its replies, or an error."""
+    """What became of one event: its replies, or an error."""
 
-    documents: list[dict[str, Any]]
+    drafts: list[Draft]
     error: RequestError | None = None
 
 
@@ -76,10 +76,23 @@ class Batches:
             BatchError: Some events failed.
         """
         outcomes = await self._outcomes(invocations, answer)
-        if any(outcome.error for outcome in outcomes):
-            raise _error(invocations, outcomes)
-        documents = [made for outcome in outcomes for made in outcome.documents]
-        return self._replies.batch(documents, request)
+        drafts = [made for outcome in outcomes for made in outcome.drafts]
+        try:
+            response = self._replies.batch(drafts, request)
+        except ReplyError:
+            outcomes = list(map(self._checked, invocations, outcomes))
+        else:
+            if not any(outcome.error for outcome in outcomes):
+                return response
+        raise _error(invocations, outcomes)
+
+    def _checked(self, invocation: Invocation, outcome: Outcome) -> Outcome:
+        """What became of an event, now that one of the replies is known to be invalid."""
+        try:
+            documents(outcome.drafts)
+        except ReplyError as error:
+            return self._failed(invocation, error)
+        return outcome
 
     async def _outcomes(self, invocations: Sequence[Invocation], answer: Answer) -> list[Outcome]:
         outcomes = [Outcome([])] * len(invocations)
@@ -103,9 +116,9 @@ class Batches:
             if deadline is not None and deadline <= time.monotonic():
                 raise DeadlineError("the time limit was spent on other events of the batch")
             made = await answer(invocation)
-            if isinstance(made, web.StreamResponse):
-                return _of_response(made)
-            return Outcome([document(reply) for reply in made.events])
+            if isinstance(made, Replies):
+                return Outcome([draft(reply) for reply in made.events])
+            return _of_response(made)
         except RequestError as error:
             return Outcome([], error)
         except web.HTTPException as response:
@@ -113,8 +126,12 @@ class Batches:
         except Exception as error:  # the border with user code
             if isinstance(error, flask_error_types()):
                 return _of_response(flask_error(error, invocation.request))
-            invocation.request[FAILURE] = invocation.failure = error
-            return Outcome([], self._failure(error))
+            return self._failed(invocation, error)
+
+    def _failed(self, invocation: Invocation, error: Exception) -> Outcome:
+        CURRENT.set(invocation)  # whose ids are logged
+        invocation.request[FAILURE] = invocation.failure = error
+        return Outcome([], self._failure(error))
 
 
 @coroutine

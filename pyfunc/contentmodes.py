@@ -28,9 +28,11 @@ from pyfunc.events import Event, received_event
 from pyfunc.jsonformat import (
     BATCH_TYPE,
     STRUCTURED_TYPE,
+    Draft,
     decode_batch,
     decode_structured,
-    document,
+    documents,
+    draft,
     encode_structured,
 )
 from pyfunc.layouts import CONTENT_TYPE, Usual, attribute_of, good_media, received, usual
@@ -223,9 +225,13 @@ def _usual_lines(found: Usual, event: Event) -> tuple[str, bytes]:
 _OCTET_LINE = "Content-Type: application/octet-stream\r\n"
 
 
-def batch(documents: list[dict[str, Any]]) -> Message:
-    """Documents as one batch; its media type stands alone, since sdk-go knows it only so."""
-    return Message([("Content-Type", BATCH_TYPE)], join_json(documents))
+def batch(drafts: list[Draft]) -> Message:
+    """Drafts as one batch; its media type stands alone, since sdk-go knows it only so.
+
+    Raises:
+        ReplyError: One of the events is not valid.
+    """
+    return Message([("Content-Type", BATCH_TYPE)], join_json(documents(drafts)))
 
 
 def encode_batch(events: Iterable[Event]) -> Message:
@@ -234,7 +240,7 @@ def encode_batch(events: Iterable[Event]) -> Message:
     Raises:
         ReplyError: One is not valid, or its data has no form under its content type.
     """
-    return batch([document(event) for event in events])
+    return batch(list(map(draft, events)))
 
 
 class _InexpressibleError(Exception):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -12,7 +12,7 @@ from aiohttp import web
 from pyfunc.correlation import REQUEST_ID_KEY, TraceContext, request_id, trace_context
 from pyfunc.events import Event
 
-__all__ = ["CURRENT", "Context", "Invocation"]
+__all__ = ["CURRENT", "Context", "Invocation", "share_trace"]
 
 
 class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of other classes
@@ -77,6 +77,14 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
         if self._context is None:
             self._context = Context(self)
         return self._context
+
+
+def share_trace(invocations: Iterable[Invocation]) -> None:
+    """Events of one delivery that say nothing of a trace of their own are at the place of it."""
+    trace = None
+    for invocation in invocations:
+        if "traceparent" not in invocation.events[0].original:
+            invocation._trace = trace = invocation.trace if trace is None else trace
 
 
 _EVENT_FIELDS = {"event_id": "id", "event_type": "type", "event_source": "source"}

@@ -17,7 +17,7 @@ from multidict import istr
 from pyfunc.batches import Batches
 from pyfunc.body import body_at_hand, read_body
 from pyfunc.border import awaited, contained
-from pyfunc.context import CURRENT, Invocation
+from pyfunc.context import CURRENT, Invocation, share_trace
 from pyfunc.correlation import TRACEPARENT
 from pyfunc.deadlines import Deadlines, Limit
 from pyfunc.direct import DirectResponse
@@ -124,7 +124,7 @@ class Invoker:
         """One call for each event of a batch; nothing is called where one is malformed."""
         deadline = self._deadline(request)  # one for all, since the sender waits for all
         invocations = [Invocation(request, body, (event,), deadline) for event in events]
-        _share_trace(invocations)
+        share_trace(invocations)
         self._refuse_malformed(invocations)
         response = await self._batches.response(invocations, self._replies, request)
         if response.body:
@@ -220,13 +220,6 @@ def _is_none_of(events: Sequence[Event], id: str) -> bool:
         if event.original["id"] == id:
             return False
     return True
-
-
-def _share_trace(invocations: Sequence[Invocation]) -> None:
-    """Events that say nothing of a trace of their own are at the place of their delivery."""
-    others = [one for one in invocations if "traceparent" not in one.events[0].original]
-    for invocation in others[1:]:
-        invocation.trace = others[0].trace
 
 
 def _seconds(asked: str) -> float:

@@ -6,6 +6,7 @@ to look at, or to complain of, is read again, member by member.
 """
 
 import base64
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from typing import Any, cast
@@ -15,7 +16,7 @@ import msgspec
 from pyfunc.attributes import Faults, are_bare, canonical, check, check_value, invalid, tell
 from pyfunc.errors import MalformedBodyError
 from pyfunc.events import Event, decoded_base64, received_event
-from pyfunc.layouts import Usual, usual, usual_of_each
+from pyfunc.layouts import media_of_each
 from pyfunc.payload import (
     JSON_TYPE,
     OCTETS,
@@ -32,9 +33,11 @@ from pyfunc.payload import (
 __all__ = [
     "BATCH_TYPE",
     "STRUCTURED_TYPE",
+    "Draft",
     "decode_batch",
     "decode_structured",
-    "document",
+    "documents",
+    "draft",
     "encode_structured",
 ]
 
@@ -110,17 +113,16 @@ class _Documents:
         if values is None:
             return list(map(_careful, self.members))
         data = [one.pop("data", _ABSENT) for one in values]
-        return list(map(self._event, count(), values, data, usual_of_each(values)))
+        return list(map(self._event, count(), values, data, media_of_each(values)))
 
     def _event(
-        self, index: int, attributes: dict[str, Any], data: Any, found: Usual | None
+        self, index: int, attributes: dict[str, Any], data: Any, media: MediaType | None
     ) -> Event | Faults:
         """The event of a document like nearly all; of any other one, from its members."""
-        if found is None:
+        if media is None:
             return _careful(self.members[index])
         if data is _ABSENT:
             return Event.received(attributes, None)
-        media = found[2]
         if media.kind is Kind.UNSTATED:
             # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
             attributes["datacontenttype"], media = JSON_TYPE, _JSON
@@ -211,6 +213,36 @@ def _structured_payload(
 # --- out ------------------------------------------------------------------------------------------
 
 
+class Draft(msgspec.Struct):
+    """An event as it is now, for a document that is made when others are, or later."""
+
+    attributes: dict[str, Any]
+    data: msgspec.Raw | bytes | None
+    """JSON text, octets, or nothing."""
+    has_data: bool
+    default: str
+    """The content type of its data, where none is stated."""
+
+
+def draft(event: Event) -> Draft:
+    """An event as it is now, whatever becomes of its attributes and data.
+
+    Raises:
+        ReplyError: Its data has no form.
+    """
+    return _draft(event._attributes.copy(), event)
+
+
+def _draft(attributes: dict[str, Any], event: Event) -> Draft:
+    data = event.data
+    if data is None:
+        return Draft(attributes, None, event.has_data, JSON_TYPE)
+    if isinstance(data, _BYTES):
+        return Draft(attributes, bytes(data), True, JSON_TYPE)
+    default = "text/plain" if isinstance(data, str) else JSON_TYPE
+    return Draft(attributes, msgspec.Raw(dump_json(data)), True, default)
+
+
 def encode_structured(attributes: dict[str, Any], event: Event) -> bytes:
     """An event as a document.
 
@@ -222,35 +254,38 @@ def encode_structured(attributes: dict[str, Any], event: Event) -> bytes:
         ReplyError: Its data has no form under its content type.
     """
     kind = media_type(attributes.get("datacontenttype")).kind
-    return join_json(_document(attributes, event, kind))
+    return join_json(_document(_draft(attributes, event), kind))
 
 
-def document(event: Event) -> dict[str, Any]:
-    """The JSON object of an event (JSON format, section 3), for `join_json`.
+def documents(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+    """The JSON objects of events (JSON format, section 3), for `join_json`.
 
     Raises:
-        ReplyError: The event is not valid, or its data has no form under its content type.
+        ReplyError: One of the events is not valid.
     """
-    attributes = event._attributes
-    found = usual(attributes)
-    if found is not None:
-        return _document(attributes, event, found[2].kind)
-    attributes = canonical(attributes).attributes
-    return _document(attributes, event, media_type(attributes.get("datacontenttype")).kind)
+    found = media_of_each([one.attributes for one in drafts])
+    return list(map(_checked_document, drafts, found))
 
 
-def _document(attributes: dict[str, Any], event: Event, kind: Kind) -> dict[str, Any]:
-    data = event.data
+def _checked_document(made: Draft, media: MediaType | None) -> dict[str, Any]:
+    if media is None:
+        attributes = canonical(made.attributes).attributes
+        made = msgspec.structs.replace(made, attributes=attributes)
+        media = media_type(attributes.get("datacontenttype"))
+    return _document(made, media.kind)
+
+
+def _document(made: Draft, kind: Kind) -> dict[str, Any]:
+    attributes, data = made.attributes, made.data
     if data is None:
-        return {**attributes, "data": None} if event.has_data else attributes
-    if isinstance(data, _BYTES):
-        return _with_octets(attributes, bytes(data), kind)
-    text = dump_json(data)
-    if isinstance(data, str):
-        return {"datacontenttype": "text/plain", **attributes, "data": msgspec.Raw(text)}
-    if kind is Kind.JSON or kind is Kind.UNSTATED:
-        return {"datacontenttype": JSON_TYPE, **attributes, "data": msgspec.Raw(text)}
-    return {**attributes, "data": text.decode()}
+        return {**attributes, "data": None} if made.has_data else attributes
+    if isinstance(data, bytes):
+        return _with_octets(attributes, data, kind)
+    if kind is Kind.JSON:
+        return {**attributes, "data": data}
+    if kind is Kind.UNSTATED or made.default != JSON_TYPE:
+        return {"datacontenttype": made.default, **attributes, "data": data}
+    return {**attributes, "data": bytes(data).decode()}
 
 
 def _with_octets(attributes: dict[str, Any], octets: bytes, kind: Kind) -> dict[str, Any]:

@@ -6,9 +6,9 @@ like is kept from event to event; only values are looked at each time. Names wit
 complain of have no layout: whoever has to tell what is wrong with them looks at each.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import starmap
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -24,9 +24,9 @@ __all__ = [
     "Usual",
     "attribute_of",
     "good_media",
+    "media_of_each",
     "received",
     "usual",
-    "usual_of_each",
 ]
 
 CONTENT_TYPE = "Content-Type"  # no attribute has capitals
@@ -36,6 +36,7 @@ _LONG = 2048  # characters; a longer list of names must not stay behind in a cac
 _KEPT = 256  # layouts
 _TOGETHER = 16  # events; more would have to be looked at one by one as soon as values are long
 _UNSTATED = media_type(None)
+_TEXT = frozenset({str})
 
 Made = TypeVar("Made")
 
@@ -93,30 +94,49 @@ def usual(attributes: dict[str, Any]) -> Usual | None:
     if layout is None:
         return None
     values = layout.pick(attributes)
-    return _usual(layout, values, attributes) if are_bare(values) else None
+    media = good_media(layout, attributes) if are_bare(values) else None
+    return None if media is None else (layout, values, media)
 
 
-def usual_of_each(several: Sequence[dict[str, Any]]) -> list[Usual | None]:
-    """As `usual`, for some at a time, whose values are looked at together."""
-    found: list[Usual | None] = []
-    for start in range(0, len(several), _TOGETHER):
-        group = several[start : start + _TOGETHER]
-        known = [
-            (layout, layout.pick(attributes), attributes)
-            for attributes in group
-            if (layout := _SENT[tuple(attributes)]) is not None
-        ]
-        texts = [text for _, values, _ in known for text in values]
-        if len(known) == len(group) and are_bare(texts):
-            found += starmap(_usual, known)
-        else:
-            found += map(usual, group)
+def media_of_each(several: Iterable[dict[str, Any]]) -> list[MediaType | None]:
+    """What the content type of each says, if its attributes are good; `None` where one is not.
+
+    Events that come together nearly always have the same names, version and content type: those are
+    looked at together, some at a time.
+    """
+    found: list[MediaType | None] = []
+    for names, alike in groupby(several, tuple):
+        layout = _SENT[names]
+        while group := list(islice(alike, _TOGETHER)):
+            shared = None if layout is None else _shared_media(layout, group)
+            found += map(_media, group) if shared is None else [shared] * len(group)
     return found
 
 
-def _usual(layout: Sent, values: tuple[str, ...], attributes: dict[str, Any]) -> Usual | None:
-    media = good_media(layout, attributes)
-    return None if media is None else (layout, values, media)
+def _media(attributes: dict[str, Any]) -> MediaType | None:
+    found = usual(attributes)
+    return None if found is None else found[2]
+
+
+def _shared_media(layout: Sent, group: Sequence[dict[str, Any]]) -> MediaType | None:
+    """What the content type of all of them says, if they agree, and all that they say is good."""
+    if not are_bare(list(chain.from_iterable(map(layout.pick, group)))):
+        return None
+    if _said(group, "specversion") != {"1.0"}:
+        return None
+    for name, is_good in layout.formats:
+        if not all(map(is_good, _said(group, name))):
+            return None
+    if "datacontenttype" not in group[0]:
+        return _UNSTATED
+    said = list(map(itemgetter("datacontenttype"), group))
+    are_alike = _TEXT.issuperset(map(type, said)) and said.count(said[0]) == len(said)
+    return valid_media(said[0]) if are_alike else None
+
+
+def _said(group: Sequence[dict[str, str]], name: str) -> set[str]:
+    """The different values of an attribute that all of them have, as a text."""
+    return set(map(itemgetter(name), group))
 
 
 def good_media(layout: Received | Sent, attributes: dict[str, Any]) -> MediaType | None:

@@ -30,7 +30,7 @@ from pyfunc.direct import DirectResponse
 from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
 from pyfunc.events import Event
 from pyfunc.flaskbridge import flask_answer, flask_answer_types
-from pyfunc.jsonformat import document
+from pyfunc.jsonformat import Draft, draft
 from pyfunc.payload import dump_json
 from pyfunc.sdk import http_message, is_http_message
 
@@ -350,17 +350,22 @@ class EventReplies:
             ReplyError: One of them is not valid.
         """
         if is_batch:
-            return self.batch(list(map(document, events)), request)
+            return self.batch(list(map(draft, events)), request)
         if not events:
             return DirectResponse("", b"")
         lines, body = encode_lines(events[0], self.mode)
         return DirectResponse(lines, body) if self._is_wanted(request) else DirectResponse("", b"")
 
-    def batch(self, documents: list[dict[str, Any]], request: web.Request) -> DirectResponse:
-        """The response that carries the documents of valid events; empty where there are none."""
-        if not documents or not self._is_wanted(request):
+    def batch(self, drafts: list[Draft], request: web.Request) -> DirectResponse:
+        """The response that carries the events of drafts; empty where there are none.
+
+        Raises:
+            ReplyError: One of them is not valid.
+        """
+        if not drafts:
             return DirectResponse("", b"")
-        return _response(batch(documents))
+        response = _response(batch(drafts))
+        return response if self._is_wanted(request) else DirectResponse("", b"")
 
     def _is_wanted(self, request: web.Request) -> bool:
         """Whether the sender takes a reply, as far as it says so (RFC 7240).

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import gc
 import json
+import logging
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ from aiohttp import ClientResponse, web
 
 from pyfunc import Context, Event, Reject, Retry
 from pyfunc.batches import _in_own_context
+from pyfunc.context import CURRENT
 from tests.conftest import Client, Serve
 
 BATCH = "application/cloudevents-batch+json"
@@ -209,6 +211,8 @@ async def test_events_without_a_trace_are_at_the_place_of_their_delivery(serve: 
     assert (first["data"], first["traceparent"]) == (own, own)
     assert second["data"] == second["traceparent"] == fourth["data"]
     assert third["data"] not in (own, "none")
+    named = await replies(await deliver(client, batch[1:], **{"X-Request-Id": "mine"}))
+    assert named[0]["data"] == named[2]["data"]
 
     hop = f"00-{'3' * 32}-{'4' * 16}-01"
     sent = await replies(await deliver(client, batch, traceparent=hop))
@@ -224,6 +228,15 @@ async def test_one_reply_alone_is_a_batch_too_and_none_is_nothing(serve: Serve) 
     response = await deliver(client, events("1"))
     assert (response.status, await response.read()) == (200, b"")
     assert "Content-Type" not in response.headers
+
+
+async def test_a_sender_that_wants_no_reply_gets_none(serve: Serve) -> None:
+    def main(event: Event) -> Event:
+        return event
+
+    client = await serve(main)
+    response = await deliver(client, events("1", "2"), Prefer="return=minimal")
+    assert (response.status, await response.read()) == (200, b"")
 
 
 @pytest.mark.parametrize(
@@ -357,6 +370,56 @@ async def test_an_invalid_reply_is_the_outcome_of_its_event(serve: Serve) -> Non
         ("1", "done", 200),
         ("2", "repeat", 500),
     ]
+
+
+async def test_an_invalid_reply_is_logged_with_the_ids_of_its_event(serve: Serve) -> None:
+    told: list[str] = []
+
+    class Ids(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            invocation = CURRENT.get()
+            told.append(invocation.event.id if invocation else "none")
+
+    async def main(event: Event) -> Any:
+        return ({"type": "a\nb" if event.id == "7" else "r"}, 1)
+
+    client = await serve(main)
+    ids = Ids(logging.ERROR)
+    logging.getLogger("pyfunc").addHandler(ids)
+    try:
+        response = await deliver(client, events(*map(str, range(40))))
+    finally:
+        logging.getLogger("pyfunc").removeHandler(ids)
+    assert [id for id, what, _ in await outcomes(response, 500) if what != "done"] == ["7"]
+    assert told == ["7"]
+
+
+async def test_an_invalid_reply_fails_the_delivery_where_no_reply_is_wanted(serve: Serve) -> None:
+    async def main(event: Event) -> Any:
+        return {"type": "a\nb"}, 1
+
+    client = await serve(main)
+    response = await deliver(client, events("1"), Prefer="return=minimal")
+    assert response.status == 500
+
+
+async def test_a_reply_is_what_it_was_when_the_function_gave_it_back(serve: Serve) -> None:
+    """Whatever becomes of its parts in calls that follow."""
+    data: dict[str, Any] = {}
+    reply = Event({"type": "r", "source": "/r"}, data)
+
+    async def as_event(event: Event) -> Event:
+        reply["subject"] = data["now"] = event.id
+        return reply
+
+    async def as_pair(event: Event) -> Any:
+        data["now"] = event.id
+        return {"type": "r"}, data
+
+    sent = await replies(await deliver(await serve(as_event), events("1", "2", "3")))
+    assert [(one["subject"], one["data"]["now"]) for one in sent] == [(n, n) for n in "123"]
+    sent = await replies(await deliver(await serve(as_pair), events("1", "2", "3")))
+    assert [one["data"]["now"] for one in sent] == ["1", "2", "3"]
 
 
 async def test_responses_of_functions_count_by_their_status(serve: Serve) -> None:

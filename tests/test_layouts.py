@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,11 +11,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pyfunc import Event, contentmodes, jsonformat
-from pyfunc.contentmodes import ContentMode, decode, encode_lines
+from pyfunc.contentmodes import ContentMode, decode, encode_batch, encode_lines
 from pyfunc.errors import ReplyError, RequestError
-from pyfunc.jsonformat import document
 from pyfunc.layouts import received, usual
-from pyfunc.payload import join_json
 from tests.test_events import BODIES, DOCUMENTS, HEADERS, MODES, any_event
 
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
@@ -34,8 +33,7 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, told: Callable[[], Any]) -> tuple
     with monkeypatch.context() as patch:
         patch.setattr(contentmodes, "received", lambda _: None)
         patch.setattr(contentmodes, "usual", lambda _: None)
-        patch.setattr(jsonformat, "usual", lambda _: None)
-        patch.setattr(jsonformat, "usual_of_each", lambda several: [None] * len(several))
+        patch.setattr(jsonformat, "media_of_each", lambda several: [None] * len(several))
         return with_layouts, outcome()
 
 
@@ -45,6 +43,12 @@ def parts(event: Event) -> tuple[Any, ...]:
     except RequestError as error:
         data = str(error)
     return list(event.original.items()), event.payload, event.has_data, data
+
+
+def alike(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Attributes with the same names, of which nothing is to be said."""
+    usual = {**REQUIRED, "time": "2026-01-02T03:04:05Z", "datacontenttype": "application/json"}
+    return {name: usual.get(name, "https://example.com") for name in attributes}
 
 
 def same_decoded(
@@ -57,8 +61,10 @@ def same_decoded(
 def same_encoded(monkeypatch: pytest.MonkeyPatch, event: Event, mode: ContentMode | None) -> None:
     usual, careful = both_ways(monkeypatch, lambda: encode_lines(event, mode))
     assert usual == careful
-    usual, careful = both_ways(monkeypatch, lambda: join_json(document(event)))
-    assert usual == careful
+    others = [Event.unchecked(alike(event._attributes), 1)] * 20
+    for several in ([event], [*others, event, *others]):
+        usual, careful = both_ways(monkeypatch, partial(encode_batch, several))
+        assert usual == careful
 
 
 _ONCE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -143,8 +149,12 @@ USUAL_DOCUMENT = {**REQUIRED, "time": "2026-01-02T03:04:05Z", "data": {"n": 1}}
         pytest.param({"subject": "x" * 5000}, id="long"),
         pytest.param({"n": 5}, id="number"),
         pytest.param({"time": "yesterday"}, id="no time"),
+        pytest.param({"dataschema": "relative"}, id="no absolute URI"),
         pytest.param({"specversion": "0.3"}, id="version 0.3"),
         pytest.param({"id": ""}, id="empty id"),
+        pytest.param({"datacontenttype": "text"}, id="no media type"),
+        pytest.param({"datacontenttype": 5}, id="content type that is no text"),
+        pytest.param({"datacontenttype": ["text/plain"]}, id="content type that is a list"),
     ],
 )
 def test_documents_are_decoded_as_without(
@@ -152,9 +162,9 @@ def test_documents_are_decoded_as_without(
 ) -> None:
     document = {**USUAL_DOCUMENT, **changed}
     same_decoded(monkeypatch, ContentMode.STRUCTURED, {}, json.dumps(document).encode())
-    others = [USUAL_DOCUMENT] * 20
-    batch = json.dumps([*others, document, *others]).encode()
-    same_decoded(monkeypatch, ContentMode.BATCHED, {}, batch)
+    for other in (USUAL_DOCUMENT, alike(document)):
+        batch = json.dumps([*[other] * 20, document, *[other] * 20]).encode()
+        same_decoded(monkeypatch, ContentMode.BATCHED, {}, batch)
 
 
 class Text(str):
@@ -170,6 +180,9 @@ class Text(str):
         pytest.param({"n": 5, "f": True}, 1, id="other types"),
         pytest.param({"n": Text("text")}, 1, id="a kind of text"),
         pytest.param({"datacontenttype": 5}, 1, id="content type of another type"),
+        pytest.param({"datacontenttype": Text("application/json")}, 1, id="content type, a text"),
+        pytest.param({"datacontenttype": "application/xml"}, 1, id="another content type"),
+        pytest.param({"datacontenttype": "text/plain"}, "text", id="text"),
         pytest.param({"datacontenttype": "text/plain; charset=latin-1"}, "\u20ac", id="charset"),
         pytest.param({"time": None}, 1, id="unset"),
         pytest.param({"subject": "a\r\nb: c"}, 1, id="line break"),
