@@ -1,13 +1,22 @@
 """Reads the body of a request: what `request.read()` gives, for less.
 
 aiohttp collects a body in a `bytearray`, copies that, and asks once more for the end. Most bodies
-are there, whole, when their request is: those are taken as they are. Others are joined, once.
+are there, whole, when their request is: those are taken as they are. Others get a place as large as
+they say that they are, and are put there as they arrive, so that there is never twice the body.
 """
+
+from io import BytesIO
 
 from aiohttp import web
 from aiohttp.streams import StreamReader
 
 __all__ = ["body_at_hand", "read_body"]
+
+# What may wait to be put in place: aiohttp stops reading at twice that.
+_WAITING = 1 << 17
+
+# The largest place that is made because of a mere announcement. None of it is in memory yet.
+_PLACE = 1 << 26
 
 
 def body_at_hand(request: web.Request) -> bytes | None:
@@ -55,13 +64,11 @@ async def read_body(request: web.Request) -> bytes:
 async def _arriving(request: web.Request) -> bytes:
     """A body that is under way; not much more of it than the app takes."""
     content, limit = request.content, request.client_max_size
-    if limit:
-        content.set_read_chunk_size(limit)  # fewer pauses, as in `request.read()`
-    chunks: list[bytes] = []
-    size = 0
+    content.set_read_chunk_size(_WAITING)
+    body = BytesIO(bytes(min(request.content_length or 0, _PLACE)))
     while chunk := await content.readany():
-        chunks.append(chunk)
-        size += len(chunk)
-        if limit and size > limit:
+        body.write(chunk)
+        if limit and body.tell() > limit:
             break
-    return b"".join(chunks)
+    body.truncate()
+    return body.getvalue()  # not a copy

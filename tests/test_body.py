@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import os
+import tracemalloc
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
@@ -22,6 +24,10 @@ async def _tell(request: web.Request) -> web.Response:
     assert await read_body(request) is body
     assert await request.read() is body
     return web.Response(body=body)
+
+
+async def _size(request: web.Request) -> web.Response:
+    return web.Response(text=str(len(await read_body(request))))
 
 
 def _app(handler: Handler = _tell, limit: int = LIMIT) -> web.Application:
@@ -86,6 +92,45 @@ async def test_without_a_limit_everything_is_taken(aiohttp_client: Any) -> None:
     response = await client.post("/", data=BytesIO(body))
 
     assert await response.read() == body
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_there_is_never_twice_the_body(announced: bool) -> None:
+    """Memory that is used once more for each body is what large ones cost most."""
+    size, piece = 8 << 20, bytes(1 << 16)
+    runner = web.AppRunner(_app(_size, limit=size))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    framing = f"Content-Length: {size}" if announced else "Transfer-Encoding: chunked"
+    tracemalloc.start()
+    try:
+        writer.write(f"POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode())
+        for _ in range(size // len(piece)):
+            writer.write(piece if announced else b"10000\r\n%b\r\n" % piece)
+            await writer.drain()
+        writer.write(b"" if announced else b"0\r\n\r\n")
+        answer = await reader.readuntil(str(size).encode())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    writer.close()
+    await runner.cleanup()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert size < peak < 1.5 * size
+
+
+async def test_a_body_may_be_larger_or_smaller_than_announced(aiohttp_client: Any) -> None:
+    """Compressed, that is; its length is not its own then."""
+    client: Client = await aiohttp_client(_app(limit=1 << 20))
+    headers = {"Content-Encoding": "gzip"}
+    for body in (bytes(1 << 20), os.urandom(1 << 19), b"short"):
+        packed = gzip.compress(body)
+        response = await client.post("/", data=_pieces(packed, 1000), headers=headers)
+        assert await response.read() == body
+        announced = {**headers, "Content-Length": str(len(packed))}
+        response = await client.post("/", data=BytesIO(packed), headers=announced)
+        assert await response.read() == body
 
 
 async def test_a_body_that_was_read_before_is_the_same(aiohttp_client: Any) -> None:
