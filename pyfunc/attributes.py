@@ -110,7 +110,7 @@ def are_bare_texts(values: Collection[str]) -> bool:
     return (
         joined.isascii()
         and not joined.encode().translate(None, _BARE)
-        and "" not in values
+        and all(values)
         and len(joined) <= _LONG
     )
 

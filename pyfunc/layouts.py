@@ -24,6 +24,7 @@ __all__ = [
     "Usual",
     "attribute_of",
     "good_media",
+    "media_of",
     "media_of_each",
     "received",
     "usual",
@@ -98,24 +99,25 @@ def usual(attributes: dict[str, Any]) -> Usual | None:
     return None if media is None else (layout, values, media)
 
 
-def media_of_each(several: Iterable[dict[str, Any]]) -> list[MediaType | None]:
-    """What the content type of each says, if its attributes are good; `None` where one is not.
+def media_of(attributes: dict[str, Any]) -> MediaType | None:
+    """What the content type says, if the attributes are good as they stand; else `None`."""
+    found = usual(attributes)
+    return None if found is None else found[2]
 
-    Events that come together nearly always have the same names, version and content type: those are
-    looked at together, some at a time.
+
+def media_of_each(several: Iterable[dict[str, Any]]) -> list[MediaType | None]:
+    """As `media_of`, for events that come together.
+
+    They nearly always have the same names, version and content type, and are looked at together,
+    some at a time.
     """
     found: list[MediaType | None] = []
     for names, alike in groupby(several, tuple):
         layout = _SENT[names]
         while group := list(islice(alike, _TOGETHER)):
             shared = None if layout is None else _shared_media(layout, group)
-            found += map(_media, group) if shared is None else [shared] * len(group)
+            found += map(media_of, group) if shared is None else [shared] * len(group)
     return found
-
-
-def _media(attributes: dict[str, Any]) -> MediaType | None:
-    found = usual(attributes)
-    return None if found is None else found[2]
 
 
 def _shared_media(layout: Sent, group: Sequence[dict[str, Any]]) -> MediaType | None:

@@ -44,6 +44,7 @@ _OCTETS_OF_OBJECT = 16
 
 FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
 
+_BATCHED = ContentMode.BATCHED
 _SEND_ONE = (
     "this function takes CloudEvents: send a POST with the headers ce-id, ce-source, ce-type"
     " and ce-specversion: 1.0, or with Content-Type: application/cloudevents+json"
@@ -121,7 +122,7 @@ def events_handler(deliver: Deliver) -> Handler:
         body = body_at_hand(request)
         if body is None:
             body = await read_body(request)
-        if mode is ContentMode.BATCHED:
+        if mode is _BATCHED:
             with expecting(len(body) // _OCTETS_OF_OBJECT):
                 return await deliver(request, decode(mode, headers, body), body, True)
         return await deliver(request, decode(mode, headers, body), body, False)

@@ -426,7 +426,8 @@ def _pair(result: tuple[Any, ...]) -> list[Event] | None:
     attributes, data = result
     if type(attributes) is not dict and not isinstance(attributes, Mapping):
         return None
-    if is_http_message(attributes) and (message := http_message(result)) is not None:
+    is_message = "type" not in attributes and is_http_message(attributes)  # no header is called so
+    if is_message and (message := http_message(result)) is not None:
         return _decoded(*message)
     return [Event.unchecked(dict(attributes), data)]
 

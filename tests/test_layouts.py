@@ -33,6 +33,7 @@ def both_ways(monkeypatch: pytest.MonkeyPatch, told: Callable[[], Any]) -> tuple
     with monkeypatch.context() as patch:
         patch.setattr(contentmodes, "received", lambda _: None)
         patch.setattr(contentmodes, "usual", lambda _: None)
+        patch.setattr(jsonformat, "media_of", lambda _: None)
         patch.setattr(jsonformat, "media_of_each", lambda several: [None] * len(several))
         return with_layouts, outcome()
 
