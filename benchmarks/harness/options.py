@@ -14,7 +14,7 @@ COMMANDS = {
     "memory": "resident memory after the first answer",
     "soak": "resident memory after ten thousand invocations and after a million",
     "observed": "what the access log, metrics and traces cost, each of them on",
-    "profile": "where the work of a request goes: instructions, and who is at work",
+    "profile": "where the work of a request and of a start goes: instructions, shares, imports",
     "report": "print saved results and draw the chart again, measuring nothing",
     "setup": "make the virtual environments, measuring nothing",
 }
@@ -58,7 +58,7 @@ THOROUGH = {
     "soak": 1_000_000,
     "requests": 600,
 }
-QUICK = {"rounds": 2, "seconds": 1, "warmup": 0, "starts": 5, "soak": 100_000, "requests": 100}
+QUICK = {"rounds": 2, "seconds": 1, "warmup": 0, "starts": 4, "soak": 100_000, "requests": 100}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, help="interleaved rounds of load (5; quick: 2)")
     add("--seconds", type=int, help="measured seconds per case and round (3; quick: 1)")
     add("--warmup", type=int, help="unmeasured seconds before that (1; quick: 0)")
-    add("--starts", type=int, help="starts per server for cold start and memory (25; quick: 5)")
+    add("--starts", type=int, help="starts per server for cold start and memory (25; quick: 4)")
     add("--soak", type=int, help="invocations of the soak (1000000; quick: 100000)")
     add("--requests", type=int, help="counted requests per case of the profile (600; quick: 100)")
     add("--only", default="", metavar="TEXT", help="only cases whose name contains this")

@@ -1,4 +1,7 @@
-"""Where the work of a request goes: its instructions, and whose code is at work how often."""
+"""Where the work of a request and of a start goes.
+
+Of a request: its instructions, and whose code is at work how often. Of a start: its imports.
+"""
 
 import json
 import re
@@ -9,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import PurePath
 
-from harness import tools
+from harness import imports, tools
 from harness.cases import BARE, BATCH_EACH, EVENT_ASYNC, HELLO_ASYNC, STRUCTURED, Case
 from harness.errors import BenchmarkError
 from harness.options import HERE, Options
@@ -27,7 +30,10 @@ BY_MODULE = ("pyfunc", "aiohttp")
 
 
 def measure(options: Options) -> Section:
-    """Instructions per event (or request without one); shares of the samples by who was at work.
+    """What there is to tell of each case.
+
+    Instructions per event (or request without one); shares of the samples by who was at work;
+    seconds by who was imported.
 
     Raises:
         BenchmarkError: valgrind cannot be had, or a server failed.
@@ -35,6 +41,7 @@ def measure(options: Options) -> Section:
     tools.require("valgrind")
     counted = [case for case in COUNTED if options.only in case.name]
     sampled = [case for case in SAMPLED if options.only in case.name]
+    started = [case for case in imports.STARTED if options.only in case.name]
     with ThreadPoolExecutor(2) as pool:  # another process changes no count, but it would a sample
         counts = list(pool.map(partial(_instructions, options=options), counted))
     return {
@@ -43,6 +50,7 @@ def measure(options: Options) -> Section:
             for case, count in zip(counted, counts, strict=True)
         },
         **{f"{case.name}, shares": _shares(case, options) for case in sampled},
+        **{f"{case.name}, imports": imports.measure(case, options) for case in started},
     }
 
 

@@ -1,9 +1,10 @@
 """The results as text."""
 
 from collections.abc import Iterable
+from operator import add, truediv
 from statistics import median
 
-from harness.goals import Verdict, by_cpu, judge
+from harness.goals import Verdict, judge, judge_by_cpu
 from harness.results import Results, Section
 
 RATE = {"rate": ("req/s", 1.0, ",.0f")}
@@ -32,7 +33,7 @@ LATENCY = {
     "cpu": ("CPU us", 1e6, ".0f"),
 }
 
-LEAST, REST = 0.01, "the rest"
+LEAST, NOTABLE, REST = 0.01, 0.04, "the rest"
 
 
 def sections(results: Results) -> Iterable[str]:
@@ -53,12 +54,20 @@ def profile(results: Results) -> Iterable[str]:
         yield "\ninstructions of a request, or of one event of a batch, in thousands\n"
         yield "| case | instructions |\n|---|---|"
         yield from (f"| {name} | {median(counts) / 1e3:,.0f} |" for name, counts in counted.items())
-    shares = {name: row for name, row in found.items() if name not in counted}
-    if shares:
+    if shares := _named(found, ", shares"):
         yield "\nwho is at work: shares of the CPU time\n"
-        names = " | ".join(name.removesuffix(", shares") for name in shares)
-        yield f"| who | {names} |\n|---|{'---|' * len(shares)}"
+        yield f"| who | {' | '.join(shares)} |\n|---|{'---|' * len(shares)}"
         yield from _at_work(list(shares.values()))
+    if imports := _named(found, ", imports"):
+        yield "\nwho is imported: milliseconds until the first answer, while they are looked at\n"
+        names = " | ".join(name.removeprefix("hello: ") for name in imports)
+        yield f"| who | {names} |\n|---|{'---|' * len(imports)}"
+        yield from _imported(list(imports.values()))
+
+
+def _named(found: Section, suffix: str) -> Section:
+    """The rows of one kind, by their cases."""
+    return {name.removesuffix(suffix): row for name, row in found.items() if name.endswith(suffix)}
 
 
 def _at_work(columns: list[dict[str, list[float]]]) -> Iterable[str]:
@@ -84,6 +93,24 @@ def _at_work(columns: list[dict[str, list[float]]]) -> Iterable[str]:
         yield f"| {name} | {cells} |"
 
 
+def _imported(columns: list[dict[str, list[float]]]) -> Iterable[str]:
+    """A row for each owner; those of little time everywhere together."""
+    everything = [sum(map(median, column.values())) for column in columns]
+    rows: dict[str, list[float]] = {}
+    for who in dict.fromkeys(who for column in columns for who in column):
+        times = [median(column.get(who, [0.0])) for column in columns]
+        is_notable = any(map(NOTABLE.__lt__, map(truediv, times, everything)))
+        row = who if is_notable else REST
+        rows[row] = list(map(add, rows.get(row, [0.0] * len(times)), times))
+    for who in sorted(rows, key=lambda who: (who == REST, -sum(rows[who]))):
+        yield _milliseconds(who, rows[who])
+    yield _milliseconds("all", everything)
+
+
+def _milliseconds(who: str, times: list[float]) -> str:
+    return f"| {who} | {' | '.join(f'{time * 1e3:.0f}' for time in times)} |"
+
+
 def _row(name: str, row: dict[str, list[float]], wanted: dict[str, tuple[str, float, str]]) -> str:
     cells = [
         f"{_spread(row[measure], factor, form)} {unit}"
@@ -103,7 +130,7 @@ def _spread(values: list[float], factor: float = 1.0, form: str = ".2f") -> str:
 def verdicts(results: Results) -> Iterable[str]:
     """One line per goal; beside ratios of rates what they are by CPU time, as a second opinion."""
     yield "\ngoals: median of the rounds' ratios (least to greatest)"
-    for verdict, second in zip(judge(results), judge(by_cpu(results)), strict=True):
+    for verdict, second in zip(judge(results), judge_by_cpu(results), strict=True):
         goal = verdict.goal
         bound = f"{'at least' if goal.at_least else 'at most'} {goal.bound:.2f}"
         seen = _spread(verdict.ratios) if verdict.ratios else "-"
