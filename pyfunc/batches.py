@@ -76,18 +76,16 @@ class Batches:
             BatchError: Some events failed.
         """
         outcomes = await self._outcomes(invocations, answer)
-        drafts = [made for outcome in outcomes for made in outcome.drafts]
-        try:
-            response = self._replies.batch(drafts, request)
-        except ReplyError:
-            outcomes = list(map(self._checked, invocations, outcomes))
-        else:
-            if not any(outcome.error for outcome in outcomes):
-                return response
-        raise _error(invocations, outcomes)
+        if not any(outcome.error for outcome in outcomes):
+            drafts = [made for outcome in outcomes for made in outcome.drafts]
+            try:
+                return self._replies.batch(drafts, request)
+            except ReplyError:
+                pass  # of which events, is told with what became of the others
+        raise _error(invocations, list(map(self._checked, invocations, outcomes)))
 
     def _checked(self, invocation: Invocation, outcome: Outcome) -> Outcome:
-        """What became of an event, now that one of the replies is known to be invalid."""
+        """What became of an event, now that some have failed: its replies may be invalid, too."""
         try:
             documents(outcome.drafts)
         except ReplyError as error:

@@ -372,6 +372,20 @@ async def test_an_invalid_reply_is_the_outcome_of_its_event(serve: Serve) -> Non
     ]
 
 
+async def test_an_invalid_reply_is_told_beside_another_failure(serve: Serve) -> None:
+    async def main(event: Event) -> Any:
+        if event.id == "1":
+            raise Reject("no")
+        return ({"type": "a\nb" if event.id == "2" else "r"}, 1)
+
+    client = await serve(main)
+    assert await outcomes(await deliver(client, events("1", "2", "3")), 500) == [
+        ("1", "drop", 422),
+        ("2", "repeat", 500),
+        ("3", "done", 200),
+    ]
+
+
 async def test_an_invalid_reply_is_logged_with_the_ids_of_its_event(serve: Serve) -> None:
     told: list[str] = []
 
