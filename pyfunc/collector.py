@@ -4,27 +4,45 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["expecting"]
+__all__ = ["expect", "expecting"]
+
+
+class _Threshold:
+    """How many objects more there may be before the collector looks for garbage."""
+
+    def __init__(self) -> None:
+        self.usual = 0
+        self.expected = 0
+
+
+_threshold = _Threshold()
+
+
+def expect(objects: int) -> None:
+    """Have the collector start to look for garbage when this many more objects are there.
+
+    It starts when there are some hundred more than at its last look, and takes them for garbage
+    that nobody sees. Where many are made that live for a while, it would look through them in vain
+    again and again. What a function leaves beside them counts as always; a threshold that somebody
+    else sets is added to, whenever that is, and 0 (no collection) is left.
+
+    Args:
+        objects: How many objects with references are about to be made, and kept for now; below 0
+            so many are not expected any more.
+    """
+    first, second, third = gc.get_threshold()
+    if first != _threshold.usual + _threshold.expected:
+        _threshold.usual = first  # somebody else's
+    _threshold.expected += objects
+    if _threshold.usual:
+        gc.set_threshold(_threshold.usual + _threshold.expected, second, third)
 
 
 @contextmanager
 def expecting(objects: int) -> Iterator[None]:
-    """Have the collector start to look for garbage when this many more objects are there.
-
-    It starts when there are some hundred more than at its last look, and takes them for garbage
-    that nobody sees. Those of a batch live until its end: it would look through them in vain again
-    and again, for a tenth of the time that a batch takes. What a function leaves beside them
-    counts as always; a threshold of the user's own is added to, and 0 (no collection) is left.
-
-    Args:
-        objects: How many objects with references are about to be made, and kept for now.
-    """
-    first, second, third = gc.get_threshold()
-    if first:
-        gc.set_threshold(first + objects, second, third)
+    """Have the collector `expect` so many objects for the time of a `with` block."""
+    expect(objects)
     try:
         yield
     finally:
-        first, second, third = gc.get_threshold()
-        if first > objects:  # else somebody has set it meanwhile
-            gc.set_threshold(first - objects, second, third)
+        expect(-objects)

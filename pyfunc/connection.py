@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from pyfunc.cohorts import Cohorts, Turn
+from pyfunc.collector import expect
 from pyfunc.direct import DirectResponse
 from pyfunc.errors import RequestError, SlowRequestError
 from pyfunc.problems import problem
@@ -32,6 +33,9 @@ _SLOWEST = 8192
 
 # An idle connection that was used this recently may have its next request under way already.
 _JUST_USED = 0.5
+
+# So many objects with references are made for a request, and kept until it is answered.
+_OBJECTS = 32
 
 # With so few connections an answer had better be sent alone: its client is at work again meanwhile.
 _FEW = 2
@@ -391,6 +395,7 @@ class Connections(web.Server):
         """A connection is there; it was accepted earlier, maybe before the drain began."""
         super().connection_made(handler, transport)
         handler._request_factory = self.request_factory
+        expect(_OBJECTS)
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None
@@ -398,6 +403,7 @@ class Connections(web.Server):
         """A connection is gone; its request may still be under way."""
         task = handler._task_handler
         super().connection_lost(handler, exc)
+        expect(-_OBJECTS)
         if task is None:
             self._tell()
         else:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from pyfunc import collector
 from pyfunc.collector import expecting
 from tests.conftest import Serve
 from tests.test_batches import deliver, events
 
 
 @pytest.fixture(autouse=True)
-def thresholds() -> Iterator[None]:
+def thresholds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(collector, "_threshold", collector._Threshold())
     before = gc.get_threshold()
     gc.set_threshold(700, 10, 5)
     yield
@@ -46,6 +48,8 @@ def test_expectations_add_up_in_any_order() -> None:
 def test_a_threshold_that_is_set_meanwhile_is_left(own: int) -> None:
     with expecting(1000):
         gc.set_threshold(own, 10, 5)
+        with expecting(500):
+            assert gc.get_threshold()[0] == (own and own + 1500)
 
     assert gc.get_threshold()[0] == own
 
@@ -70,8 +74,26 @@ async def test_the_objects_of_a_batch_are_expected_until_it_is_answered(serve: S
     deliveries = [asyncio.ensure_future(deliver(client, events("1", "2"))) for _ in range(2)]
     assert [(await delivery).status for delivery in deliveries] == [200, 200]
 
-    assert min(seen) > 700
+    connections = 2 * 32
+    assert min(seen) > 700 + connections
     assert max(seen) > min(seen)
+    assert gc.get_threshold()[0] == 700 + connections
+
+
+async def test_a_connection_expects_the_objects_of_one_request(serve: Serve) -> None:
+    seen: list[int] = []
+    both_here = asyncio.Barrier(2)
+
+    async def main() -> None:
+        await both_here.wait()
+        seen.append(gc.get_threshold()[0])
+
+    client = await serve(main)
+    answers = [asyncio.ensure_future(client.get("/")) for _ in range(2)]
+    assert [(await answer).status for answer in answers] == [204, 204]
+    assert seen == [700 + 2 * 32] * 2
+
+    await client.close()
     assert gc.get_threshold()[0] == 700
 
 
@@ -85,4 +107,4 @@ async def test_a_single_event_changes_nothing(serve: Serve) -> None:
     headers = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
     assert (await client.post("/", data=b"{}", headers=headers)).status == 200
 
-    assert seen == [700]
+    assert seen == [gc.get_threshold()[0]]
