@@ -7,10 +7,13 @@ they say that they are, and are put there as they arrive, so that there is never
 
 from io import BytesIO
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.streams import StreamReader
 
-__all__ = ["body_at_hand", "read_body"]
+from pyfunc.collector import expect_for_now
+from pyfunc.payload import Kind, media_type
+
+__all__ = ["body_at_hand", "expect_parsed", "read_body"]
 
 # What may wait to be put in place: aiohttp stops reading at twice that.
 _WAITING = 1 << 17
@@ -72,3 +75,9 @@ async def _arriving(request: web.Request) -> bytes:
             break
     body.truncate()
     return body.getvalue()  # not a copy
+
+
+def expect_parsed(request: web.Request, body: bytes) -> None:
+    """Have the collector expect what a large body becomes, if it is JSON."""
+    if media_type(request._headers.get(hdrs.CONTENT_TYPE)).kind is Kind.JSON:
+        expect_for_now(body)

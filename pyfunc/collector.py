@@ -1,10 +1,17 @@
 """Python's garbage collector, where much is made that nobody can throw away yet."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["expect", "expecting"]
+__all__ = ["LARGE", "expect", "expect_for_now", "expecting"]
+
+# In JSON there is one list or object for so many octets, or for more.
+_OCTETS_OF_OBJECT = 16
+
+LARGE = 1 << 14
+"""Octets of JSON whose objects the collector would look through before they are gone."""
 
 
 class _Threshold:
@@ -39,10 +46,21 @@ def expect(objects: int) -> None:
 
 
 @contextmanager
-def expecting(objects: int) -> Iterator[None]:
-    """Have the collector `expect` so many objects for the time of a `with` block."""
+def expecting(json: bytes) -> Iterator[None]:
+    """Have the collector `expect` the objects of JSON text for the time of a `with` block."""
+    objects = len(json) // _OCTETS_OF_OBJECT
     expect(objects)
     try:
         yield
     finally:
         expect(-objects)
+
+
+def expect_for_now(json: bytes) -> None:
+    """Have the collector `expect` the objects of JSON text until the loop has its next turn.
+
+    Most are gone by then; those that live for longer are worth a look. To be called on the loop.
+    """
+    objects = len(json) // _OCTETS_OF_OBJECT
+    expect(objects)
+    asyncio.get_running_loop().call_soon(expect, -objects)

@@ -15,8 +15,9 @@ from aiohttp import web
 from multidict import istr
 
 from pyfunc.batches import Batches
-from pyfunc.body import body_at_hand, read_body
+from pyfunc.body import body_at_hand, expect_parsed, read_body
 from pyfunc.border import awaited, contained
+from pyfunc.collector import LARGE
 from pyfunc.context import CURRENT, Invocation, share_trace
 from pyfunc.correlation import TRACEPARENT
 from pyfunc.deadlines import Deadlines, Limit
@@ -83,6 +84,8 @@ class Invoker:
         body = body_at_hand(request) if self.reads_body else b""
         if body is None:
             body = await read_body(request)
+        if len(body) >= LARGE:
+            expect_parsed(request, body)
         return await self._answer(Invocation(request, body, (), self._deadline(request)))
 
     async def _answer_in_time(self, invocation: Invocation) -> web.StreamResponse:

@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.typedefs import Middleware
 
-from pyfunc.body import body_at_hand, read_body
-from pyfunc.collector import expecting
+from pyfunc.body import body_at_hand, expect_parsed, read_body
+from pyfunc.collector import LARGE, expecting
 from pyfunc.contentmodes import ContentMode, content_mode, decode
 from pyfunc.correlation import REQUEST_ID_KEY, request_id
 from pyfunc.errors import (
@@ -38,9 +38,6 @@ logger = logging.getLogger("pyfunc")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Deliver = Callable[[web.Request, list[Event], bytes, bool], Awaitable[web.StreamResponse]]
 
-
-# A batch has one object for so many octets of JSON, in its events and in the replies to them.
-_OCTETS_OF_OBJECT = 16
 
 FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
 
@@ -123,8 +120,10 @@ def events_handler(deliver: Deliver) -> Handler:
         if body is None:
             body = await read_body(request)
         if mode is _BATCHED:
-            with expecting(len(body) // _OCTETS_OF_OBJECT):
+            with expecting(body):  # the replies are not larger, or not much
                 return await deliver(request, decode(mode, headers, body), body, True)
+        if len(body) >= LARGE:
+            expect_parsed(request, body)
         return await deliver(request, decode(mode, headers, body), body, False)
 
     return answer

@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from pyfunc import collector
+from pyfunc import Event, collector
 from pyfunc.collector import expecting
 from tests.conftest import Serve
 from tests.test_batches import deliver, events
@@ -23,7 +24,7 @@ def thresholds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_so_many_objects_more_are_expected_and_then_no_more() -> None:
     def fail() -> None:
-        with expecting(1000):
+        with expecting(bytes(16_000)):
             assert gc.get_threshold() == (1700, 10, 5)
             raise ValueError("a failure")
 
@@ -33,7 +34,7 @@ def test_so_many_objects_more_are_expected_and_then_no_more() -> None:
 
 
 def test_expectations_add_up_in_any_order() -> None:
-    first, second = expecting(1000), expecting(50)
+    first, second = expecting(bytes(16_000)), expecting(bytes(800))
 
     first.__enter__()
     second.__enter__()
@@ -46,9 +47,9 @@ def test_expectations_add_up_in_any_order() -> None:
 
 @pytest.mark.parametrize("own", [0, 20])
 def test_a_threshold_that_is_set_meanwhile_is_left(own: int) -> None:
-    with expecting(1000):
+    with expecting(bytes(16_000)):
         gc.set_threshold(own, 10, 5)
-        with expecting(500):
+        with expecting(bytes(8_000)):
             assert gc.get_threshold()[0] == (own and own + 1500)
 
     assert gc.get_threshold()[0] == own
@@ -56,7 +57,7 @@ def test_a_threshold_that_is_set_meanwhile_is_left(own: int) -> None:
 
 def test_without_collection_there_is_still_none() -> None:
     gc.set_threshold(0)
-    with expecting(1000):
+    with expecting(bytes(16_000)):
         assert gc.get_threshold()[0] == 0
 
     assert gc.get_threshold()[0] == 0
@@ -108,3 +109,40 @@ async def test_a_single_event_changes_nothing(serve: Serve) -> None:
     assert (await client.post("/", data=b"{}", headers=headers)).status == 200
 
     assert seen == [gc.get_threshold()[0]]
+
+
+LARGE = json.dumps({"rows": [{"n": n} for n in range(5000)]}).encode()
+EVENT = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "headers", "is_expected"),
+    [
+        ("application/json", {}, True),
+        ("application/json", EVENT, True),
+        ("application/octet-stream", {}, False),
+        ("application/octet-stream", EVENT, False),
+    ],
+)
+async def test_the_objects_of_large_json_are_expected_for_now(
+    serve: Serve, content_type: str, headers: dict[str, str], is_expected: bool
+) -> None:
+    seen: list[int] = []
+
+    async def tell() -> None:
+        for _ in range(2):
+            seen.append(gc.get_threshold()[0])
+            await asyncio.sleep(0)
+
+    async def http(body: bytes) -> None:
+        await tell()
+
+    async def event(event: Event) -> None:
+        await tell()
+
+    client = await serve(event if headers else http)
+    all_headers = {**headers, "Content-Type": content_type}
+    assert (await client.post("/", data=LARGE, headers=all_headers)).ok
+
+    usual = 700 + 32
+    assert seen == [usual + is_expected * (len(LARGE) // 16), usual]
