@@ -3,12 +3,14 @@
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.cases import BARE, HELLO_ASYNC, HELLO_GRANIAN, HELLO_PEERS, Case
 from harness.load import check
 from harness.options import Options
 from harness.processes import serving
+from harness.results import Section
 
 STARTED = (HELLO_ASYNC, BARE, *HELLO_PEERS, HELLO_GRANIAN)
 STARTS = 5
@@ -17,12 +19,19 @@ STANDARD = "the standard library"
 _line = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)").match
 
 
-def measure(case: Case, options: Options) -> dict[str, list[float]]:
-    """Seconds by who is imported, one of each for every start.
+def measure(cases: Sequence[Case], options: Options) -> Section:
+    """Seconds by who is imported, for each case and start; servers take turns.
 
     They are longer than without being looked at, so that only their shares tell something.
     """
-    starts = [_start(case, options) for _ in range(min(STARTS, options.starts))]
+    starts: dict[str, list[Counter[str]]] = {case.name: [] for case in cases}
+    for _ in range(min(STARTS, options.starts)):
+        for case in cases:
+            starts[case.name].append(_start(case, options))
+    return {name: _by_owner(seen) for name, seen in starts.items()}
+
+
+def _by_owner(starts: Sequence[Counter[str]]) -> dict[str, list[float]]:
     owners = dict.fromkeys(owner for start in starts for owner in start)
     return {owner: [start[owner] for start in starts] for owner in owners}
 

@@ -50,7 +50,7 @@ def measure(options: Options) -> Section:
             for case, count in zip(counted, counts, strict=True)
         },
         **{f"{case.name}, shares": _shares(case, options) for case in sampled},
-        **{f"{case.name}, imports": imports.measure(case, options) for case in started},
+        **{f"{name}, imports": row for name, row in imports.measure(started, options).items()},
     }
 
 
