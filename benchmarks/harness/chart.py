@@ -66,7 +66,7 @@ def _rows(results: Mapping[str, Any], panel: tuple[Any, ...]) -> list[tuple[str,
     cases = results.get(section, {})
     return [
         (name, [value * factor for value in samples[measure]])
-        for name, samples in cases.items()
+        for name, samples in sorted(cases.items())
         if name.startswith(prefix) and samples.get(measure)
     ]
 
