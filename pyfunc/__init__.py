@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyfunc.app import create_app
-    from pyfunc.context import Context
+    from pyfunc.cloudevents.event import Event
     from pyfunc.errors import Reject, Retry
-    from pyfunc.events import Event
-    from pyfunc.request import Request
+    from pyfunc.function.invocation import Context
+    from pyfunc.request.view import Request
 
 __all__ = ["Context", "Event", "Reject", "Request", "Retry", "__version__", "create_app"]
 
 __version__ = "1.0.0"
 
 _HOMES = {
-    "Context": "pyfunc.context",
-    "Event": "pyfunc.events",
+    "Context": "pyfunc.function.invocation",
+    "Event": "pyfunc.cloudevents.event",
     "Reject": "pyfunc.errors",
-    "Request": "pyfunc.request",
+    "Request": "pyfunc.request.view",
     "Retry": "pyfunc.errors",
     "create_app": "pyfunc.app",
 }

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyfunc import __version__
-from pyfunc.commands import COMMANDS, Arguments, Command
+from pyfunc.cli.commands import COMMANDS, Arguments, Command
 from pyfunc.errors import StartupError
 from pyfunc.settings import OPTIONS, Option, Settings
 

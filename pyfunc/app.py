@@ -5,32 +5,32 @@ from functools import partial
 
 from aiohttp import web
 
-from pyfunc.admission import Admission
-from pyfunc.arrival import arrival_middleware
-from pyfunc.batches import Batches
-from pyfunc.direct import name_response
-from pyfunc.flaskbridge import FlaskBridge, flask_is_loaded, mentions_flask
-from pyfunc.hooks import Hooks
-from pyfunc.invoker import Invoker
-from pyfunc.lateclient import settle_client
+from pyfunc.fastpath.late_imports import settle_client
+from pyfunc.fastpath.response import name_response
+from pyfunc.fastpath.route import AnyPath
+from pyfunc.function.loader import Loaded, load
+from pyfunc.function.signature import compile_plan
+from pyfunc.function.sources import SOURCES, Source
+from pyfunc.invoking.admission import Admission
+from pyfunc.invoking.batches import Batches
+from pyfunc.invoking.hooks import Hooks
+from pyfunc.invoking.invoker import Invoker
+from pyfunc.invoking.observers import observed
+from pyfunc.invoking.replies import EventReplies
+from pyfunc.invoking.threads import Threads
 from pyfunc.lifecycle import Lifecycle
-from pyfunc.loader import Loaded, load
-from pyfunc.middleware import (
+from pyfunc.middlewares.arrival import arrival_middleware
+from pyfunc.middlewares.failures import (
     errors_middleware,
     events_handler,
     failure,
 )
-from pyfunc.observers import observed
-from pyfunc.probes import Probes
-from pyfunc.replies import EventReplies
-from pyfunc.resolver import compile_plan
-from pyfunc.route import AnyPath
+from pyfunc.middlewares.probes import Probes
+from pyfunc.middlewares.webhook import Webhook
+from pyfunc.request.flask import FlaskBridge, flask_is_loaded, mentions_flask
+from pyfunc.server.sharing import Shared
 from pyfunc.settings import Settings
-from pyfunc.sharing import Shared
-from pyfunc.sources import SOURCES, Source
-from pyfunc.telemetry import telemetry_for
-from pyfunc.threads import Threads
-from pyfunc.webhook import Webhook
+from pyfunc.telemetry.setup import telemetry_for
 
 __all__ = ["LIFECYCLE", "TAKES_EVENTS", "create_app"]
 

@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
 
 from pyfunc.app import create_app
-from pyfunc.connection import Runner
-from pyfunc.loader import Loaded, load, loaded_from
+from pyfunc.fastpath.connection import Runner
+from pyfunc.function.loader import Loaded, load, loaded_from
 from pyfunc.settings import Settings
 
 Client = TestClient[web.Request, web.Application]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from multidict import CIMultiDict
 
-from pyfunc.contentmodes import ContentMode, decode, encode, encode_batch
+from pyfunc.cloudevents.http_binding import ContentMode, decode, encode, encode_batch
 from pyfunc.errors import RequestError
 
 SEEDS = (

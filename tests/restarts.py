@@ -21,7 +21,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.serving import environment
+from tests.support.serving import environment
 
 __all__ = ["FUNCTIONS", "Outcome", "restart_under_load"]
 

@@ -4,15 +4,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyfunc.function.sources import SOURCES
 from pyfunc.settings import OPTIONS, Option
-from pyfunc.sources import SOURCES
 
 # How a type is written where people import it, by the name it has where it is defined.
 SPELLED = {
-    "pyfunc.events.Event": "pyfunc.Event",
-    "list[pyfunc.events.Event]": "list[pyfunc.Event]",
-    "pyfunc.request.Request": "pyfunc.Request",
-    "pyfunc.context.Context": "pyfunc.Context",
+    "pyfunc.cloudevents.event.Event": "pyfunc.Event",
+    "list[pyfunc.cloudevents.event.Event]": "list[pyfunc.Event]",
+    "pyfunc.request.view.Request": "pyfunc.Request",
+    "pyfunc.function.invocation.Context": "pyfunc.Context",
     "aiohttp.web_request.Request": "aiohttp.web.Request",
     "flask.wrappers.Request": "flask.Request",
 }

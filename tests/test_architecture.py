@@ -15,10 +15,15 @@ PACKAGE = Path(pyfunc.__file__).parent
 POWERS = {
     "os.environ": {"settings.py"},
     "os.getenv": {"settings.py"},
-    "importlib": {"__init__.py", "lateclient.py", "loader.py", "sdk.py"},
-    "inspect": {"resolver.py"},
-    "signal": {"server.py", "workers.py"},
-    "sys.exit": {"__main__.py", "workers.py"},
+    "importlib": {
+        "__init__.py",
+        "cloudevents/sdk.py",
+        "fastpath/late_imports.py",
+        "function/loader.py",
+    },
+    "inspect": {"function/signature.py"},
+    "signal": {"server/process.py", "server/workers.py"},
+    "sys.exit": {"__main__.py", "server/workers.py"},
     "print": {"__main__.py"},
 }
 

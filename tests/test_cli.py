@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyfunc import __version__
-from tests.serving import Served, environment, pyfunc
+from tests.support.serving import Served, environment, pyfunc
 
 HELLO = "def main(query):\n    return 'hello'\n"
 

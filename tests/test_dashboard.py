@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pyfunc.metrics import HELP, Metrics
-from tests.serving import ROOT, Served
-from tests.test_metrics import port_of, post
+from pyfunc.telemetry.metrics import HELP, Metrics
+from tests.support.serving import ROOT, Served
+from tests.telemetry.test_metrics import port_of, post
 
 DASHBOARD = json.loads((ROOT / "docker/grafana/pyfunc.json").read_text())
 TARGETS = [(p["title"], t["expr"]) for p in DASHBOARD["panels"] for t in p["targets"]]

@@ -18,7 +18,7 @@ from compose_spec import PyCompose
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pyfunc.probes import READINESS_PATHS
+from pyfunc.middlewares.probes import READINESS_PATHS
 from pyfunc.settings import OPTIONS, Settings
 
 ROOT = Path(__file__).parent.parent

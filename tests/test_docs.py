@@ -25,10 +25,10 @@ from PIL import Image
 import pyfunc
 from pyfunc import errors
 from pyfunc.__main__ import _parser
-from pyfunc.metrics import HELP
-from tests.blocks import PAGES, Block, Step, blocks, same, steps
+from pyfunc.telemetry.metrics import HELP
 from tests.conftest import Client, Serve
-from tests.serving import ROOT, environment
+from tests.support.blocks import PAGES, Block, Step, blocks, same, steps
+from tests.support.serving import ROOT, environment
 
 _FILE = re.compile(r"# (\w+\.py)\n")
 _PYFUNC = re.compile(r"((?:\w+=\S+ )*)(?:\S*/)?python3? -m pyfunc (.*)", re.S)
@@ -287,7 +287,7 @@ def test_every_log_line_is_explained() -> None:
     """Each message of the logger `pyfunc` has a row, and each row a message."""
     page = _page("log-lines")
     rows = re.findall(r"^\| `(.+?)` \| (\w+) \|", page, re.M)
-    lines = {line for path in PACKAGE.glob("*.py") for line in _log_lines(path.read_text())}
+    lines = {line for path in PACKAGE.rglob("*.py") for line in _log_lines(path.read_text())}
     lines -= {("%s", "critical")}  # an error in full, which says itself what to do
     unexplained = [line for line in lines if not any(_is_of(line, row) for row in rows)]
     assert not unexplained, f"add a row to docs/log-lines.md: {unexplained}"

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.earlier import answers, asked, asked_with_flask
-from tests.serving import ROOT
+from tests.support.earlier import answers, asked, asked_with_flask
+from tests.support.serving import ROOT
 
 pytestmark = pytest.mark.usefixtures("_modules")
 
@@ -28,7 +28,7 @@ async def test_function_that_imports_flask(function: str) -> None:
 
 def test_functions_that_do_not_import_flask_run_where_it_is_not_installed() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.earlier"],
+        [sys.executable, "-m", "tests.support.earlier"],
         cwd=ROOT,
         capture_output=True,
         text=True,

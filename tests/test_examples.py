@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from tests.serving import ROOT, Served, pyfunc
+from tests.support.serving import ROOT, Served, pyfunc
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/func.py"))
 

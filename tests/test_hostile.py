@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import write
-from tests.serving import Served
+from tests.support.serving import Served
 
 ECHO = b"ECHO" * 4
 MAX_BODY = 1 << 20

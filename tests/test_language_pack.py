@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pyfunc.probes import LIVENESS_PATHS, READINESS_PATHS
+from pyfunc.middlewares.probes import LIVENESS_PATHS, READINESS_PATHS
 from pyfunc.settings import Settings
 
 ROOT = Path(__file__).parent.parent

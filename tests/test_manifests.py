@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pyfunc.settings import OPTIONS, Settings
-from tests.clusters import (
+from tests.support.clusters import (
     SCHEMAS,
     Manifest,
     check,

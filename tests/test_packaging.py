@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import ROOT, Served, environment
+from tests.support.serving import ROOT, Served, environment
 
 # `scripts/test` runs the tests beside a copy without the package, and says where the rest is.
 CHECKOUT = Path(os.environ.get("CHECKOUT", ROOT))

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import pyfunc
-from tests.serving import ROOT
+from tests.support.serving import ROOT
 from tests.tables import PAGES, with_tables
 
 README = (ROOT / "README.md").read_text()

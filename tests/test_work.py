@@ -174,8 +174,8 @@ def test_a_start_imports_nothing_that_only_some_functions_need(tmp_path: Path) -
     code = (
         "import sys\n"
         "before = set(sys.modules)\n"
-        "from pyfunc.lateclient import import_aiohttp; import_aiohttp()\n"
-        "from pyfunc.app import create_app; import pyfunc.server; create_app()\n"
+        "from pyfunc.fastpath.late_imports import import_aiohttp; import_aiohttp()\n"
+        "from pyfunc.app import create_app; import pyfunc.server.process; create_app()\n"
         "print(*set(sys.modules) - before)"
     )
     command = [sys.executable, "-c", code]

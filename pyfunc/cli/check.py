@@ -1,0 +1,283 @@
+"""Says what a function is, what it receives and what it answers; nothing is served.
+
+`docs/check.md` describes the JSON, whose shape is stable.
+"""
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pyfunc.cli.answers import answers
+from pyfunc.cli.warnings import warnings
+from pyfunc.errors import SignatureError, StartupError
+from pyfunc.function.loader import Loaded, load
+from pyfunc.function.signature import Binding, Plan, compile_plan
+from pyfunc.function.sources import Conversion
+from pyfunc.settings import OPTIONS, Settings
+
+__all__ = ["describe", "report", "run"]
+
+WIDTH = 80
+Report = Mapping[str, Any]
+
+
+def run(
+    settings: Settings, say: Callable[[str], None], json: bool = False, strict: bool = False
+) -> int:
+    """Print the report.
+
+    Args:
+        settings: The options that `start` would have.
+        say: Prints a text.
+        json: Print it for machines.
+        strict: Take warnings for faults.
+
+    Returns:
+        The exit code: 0 where the function can be served, else 1.
+    """
+    found = report(settings)
+    say(msgspec.json.format(msgspec.json.encode(found)).decode() if json else describe(found))
+    return 1 if found["errors"] or (strict and found["warnings"]) else 0
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def report(settings: Settings) -> Report:
+    """Everything that is known of the function that `start` would serve with these settings."""
+    try:
+        loaded = load(settings.search_path, settings.module_name, settings.function_name)
+    except StartupError as error:
+        return _document(settings, errors=[str(error)])
+    try:
+        plan = compile_plan(loaded.function, str(loaded))
+    except SignatureError as error:
+        return _document(settings, loaded, errors=error.faults, hint=error.hint)
+    return _document(settings, loaded, plan)
+
+
+def _document(
+    settings: Settings,
+    loaded: Loaded | None = None,
+    plan: Plan | None = None,
+    errors: Sequence[str] = (),
+    hint: str | None = None,
+) -> Report:
+    found = warnings(loaded, plan, settings) if loaded else []
+    return {
+        "ok": not errors,
+        "function": _function(loaded, plan) if loaded else None,
+        "parameters": [_parameter(binding) for binding in plan.bindings] if plan else [],
+        "answers": _answers(loaded, plan, settings) if loaded and plan else [],
+        "hooks": list(loaded.hooks) if loaded else [],
+        "options": [*_options(settings)],
+        "warnings": [{"code": one.code, "message": one.message} for one in found],
+        "errors": list(errors),
+        "hint": hint,
+    }
+
+
+def _function(loaded: Loaded, plan: Plan | None) -> Report:
+    return {
+        "name": str(loaded),
+        "place": loaded.place,
+        "kind": None if plan is None else "event" if plan.takes_events else "http",
+        "async": None if plan is None else plan.is_async,
+        "streaming": None if plan is None else plan.is_generator,
+    }
+
+
+def _parameter(binding: Binding) -> Report:
+    source = binding.source
+    return {
+        "name": binding.parameter,
+        "source": source.name if source else None,
+        "receives": source.gives if source else "its default",
+        "type": binding.annotation or None,
+        "absent": _absent(binding),
+    }
+
+
+def _absent(binding: Binding) -> str:
+    """What becomes of the parameter where the caller sends nothing for it."""
+    source = binding.source
+    if source is None:
+        return "default"
+    if source.conversion is Conversion.PAYLOAD:
+        return _absent_payload(binding, source.name)
+    fields = source.conversion is Conversion.STRINGS and binding.annotation[:4] not in ("", "dict")
+    return "refused" if fields else "never"
+
+
+def _absent_payload(binding: Binding, source: str) -> str:
+    if binding.has_default:
+        return "default"
+    if binding.optional or (not binding.annotation and source != "body"):
+        return "none"
+    return "empty" if binding.annotation in ("", "str", "bytes", "bytearray") else "refused"
+
+
+def _answers(loaded: Loaded, plan: Plan, settings: Settings) -> list[Report]:
+    source = f"/{loaded.module_name}/{loaded.function_name}"
+    return [
+        {"returned": returned, "answered": answered}
+        for returned, answered in answers(plan, settings, source)
+    ]
+
+
+def _options(settings: Settings) -> Iterator[Report]:
+    for option in OPTIONS:
+        value = getattr(settings, option.name)
+        if value != option.default:
+            yield {
+                "name": option.name,
+                "value": _plain(value),
+                "default": _plain(option.default),
+                "flag": option.flags[-1] if option.name != "search_path" else "--search-path",
+                "variable": option.variable,
+            }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+# --- for people -----------------------------------------------------------------------------------
+
+
+def describe(found: Report) -> str:
+    """The report as text of 80 columns."""
+    sections = [_headline(found)] if found["function"] else []
+    sections += [_section(title, lines(found)) for title, lines in _SECTIONS]
+    return "\n\n".join([*filter(None, sections), _verdict(found)])
+
+
+def _headline(found: Report) -> str:
+    function = found["function"]
+    if function["kind"] is None:
+        return f"{function['place']} {function['name']}"
+    words = ["async" if function["async"] else "sync"]
+    words += ["streaming"] if function["streaming"] else []
+    kind = "event" if function["kind"] == "event" else "HTTP"
+    name = function["name"].rpartition(".")[2]
+    return f"{function['place']} {name}: {' '.join(words)} {kind} function"
+
+
+def _section(title: str, lines: list[str]) -> str:
+    return "\n".join([title, *lines]) if lines else ""
+
+
+def _parameters(found: Report) -> list[str]:
+    return _table([(row["name"], _received(row)) for row in found["parameters"]])
+
+
+def _received(row: Report) -> str:
+    if row["source"] is None:
+        return str(row["receives"])
+    converted = f", as {row['type']}" if row["type"] else ""
+    return f"{row['receives']}{converted}{_ABSENT[row['absent']]}"
+
+
+_ABSENT: Mapping[str, str] = {
+    "default": "; its default if absent",
+    "empty": "; empty if absent",
+    "never": "",
+    "none": "; None if absent",
+    "refused": "; required",
+}
+
+
+def _returned(found: Report) -> list[str]:
+    return _table([(row["returned"], row["answered"]) for row in found["answers"]])
+
+
+def _hooks(found: Report) -> list[str]:
+    return _table([(name, _HOOKS.get(name, "")) for name in found["hooks"]])
+
+
+_HOOKS: Mapping[str, str] = {
+    "on_startup": "called before the first request",
+    "on_shutdown": "called after the last one",
+    "is_ready": "asked by readiness probes",
+    "is_alive": "asked by liveness probes",
+}
+
+
+def _changed(found: Report) -> list[str]:
+    return _table([(row["variable"], _choice(row)) for row in found["options"]])
+
+
+def _choice(row: Report) -> str:
+    return f"{_shown(row['value'])} (default: {_shown(row['default'])})"
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _warnings(found: Report) -> list[str]:
+    return _bullets([warning["message"] for warning in found["warnings"]])
+
+
+def _errors(found: Report) -> list[str]:
+    hint = _wrapped(found["hint"], "    ", "    ") if found["hint"] else []
+    return [*_bullets(found["errors"]), *hint]
+
+
+Lines = Callable[[Report], list[str]]
+_SECTIONS: tuple[tuple[str, Lines], ...] = (
+    ("receives", _parameters),
+    ("returns", _returned),
+    ("hooks", _hooks),
+    ("options that were changed", _changed),
+    ("warnings", _warnings),
+    ("errors", _errors),
+)
+
+
+def _verdict(found: Report) -> str:
+    count = len(found["warnings"])
+    if found["errors"]:
+        return "It cannot be served."
+    return "It can be served" + (f", with {count} warning{'s'[: count > 1]}." if count else ".")
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Two columns; a text that does not fit goes on below itself."""
+    width = min(max((len(name) for name, _ in rows), default=0), 34)
+    lines: list[str] = []
+    for name, text in rows:
+        first = f"  {name:<{width}}  "
+        lines += _wrapped(text, first, " " * (width + 4))
+    return lines
+
+
+def _bullets(texts: Sequence[str]) -> list[str]:
+    lines: list[str] = []
+    for text in texts:
+        first, *rest = text.splitlines()
+        lines += _wrapped(first, "  - ", "    ")
+        for line in rest:  # the indented lines of a traceback stay as they are
+            lines += [f"    {line}"] if line[:1] == " " else _wrapped(line, "    ", "    ")
+    return lines
+
+
+def _wrapped(text: str, first: str, rest: str) -> list[str]:
+    if len(first) > len(rest):  # a name longer than its column stands alone
+        return [first.rstrip(), *_wrapped(text, rest, rest)]
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]

@@ -1,0 +1,321 @@
+"""What can be served and will hurt later: found in a plan, in the hooks, and in the source text.
+
+Each row of `PITFALLS` looks for one thing; nothing of the user's is called for this.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+
+from pyfunc.function.loader import Loaded, written
+from pyfunc.function.signature import Plan, parameter_names
+from pyfunc.settings import Settings
+
+__all__ = ["PITFALLS", "Finding", "Pitfall", "warnings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that will hurt."""
+
+    code: str
+    """A word for machines; it stays what it is."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at."""
+
+    loaded: Loaded
+    settings: Settings
+    plan: Plan | None
+    tree: ast.AST | None
+    """The function as it is written, where its source is at hand."""
+
+    def parameter(self, source: str) -> str | None:
+        """The name of the parameter that receives this source."""
+        bindings = self.plan.bindings if self.plan else ()
+        return next((b.parameter for b in bindings if b.source and b.source.name == source), None)
+
+
+Find = Callable[[Subject], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pitfall:
+    """A row: a word for machines, and what finds it."""
+
+    code: str
+    find: Find
+
+
+def warnings(loaded: Loaded, plan: Plan | None, settings: Settings) -> list[Finding]:
+    """Everything that will hurt, in the order of the table.
+
+    Args:
+        loaded: The function and its hooks.
+        plan: Its plan; `None` where it cannot be bound, so that only the hooks are looked at.
+        settings: The options.
+    """
+    subject = Subject(loaded, settings, plan, _tree(loaded))
+    return [Finding(row.code, message) for row in PITFALLS for message in row.find(subject)]
+
+
+# --- the request ----------------------------------------------------------------------------------
+
+
+def _sync_view_in_async(subject: Subject) -> Iterator[str]:
+    for name, types in _annotated(subject):
+        if subject.plan and subject.plan.is_async and "pyfunc.request.view.Request" in types:
+            yield (
+                f"{name} is a pyfunc.Request, which is made for a plain `def`: its whole body is"
+                " read before the call. Annotate it aiohttp.web.Request, or not at all"
+            )
+
+
+def _aiohttp_request_in_sync(subject: Subject) -> Iterator[str]:
+    for name, types in _annotated(subject):
+        if subject.plan and not subject.plan.is_async and _AIOHTTP_REQUEST.intersection(types):
+            yield (
+                f"{name} is aiohttp's request, whose read(), json() and post() must be awaited;"
+                " a plain `def` cannot. Leave the annotation out, or write `async def`"
+            )
+
+
+_AIOHTTP_REQUEST = frozenset({"aiohttp.web_request.Request", "aiohttp.web_request.BaseRequest"})
+
+
+def _annotated(subject: Subject) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Parameters that got their source by its type."""
+    for binding in subject.plan.bindings if subject.plan else ():
+        if binding.source is not None and not binding.source.parameters:
+            yield binding.parameter, binding.source.types
+
+
+def _data_and_body(subject: Subject) -> Iterator[str]:
+    data = subject.parameter("data") or subject.parameter("event")
+    if data is None:
+        return
+    told = (
+        "the body of an event in structured mode is the whole event, and of a batch all of them."
+        f" Take the data from {data}"
+    )
+    if body := subject.parameter("body"):
+        yield f"{body} is the HTTP body beside {data}: {told}"
+    request = subject.parameter("request")
+    for name in sorted(_BODY_READS.intersection(_attributes_of(request, subject.tree))):
+        yield f"{request}.{name} reads the HTTP body beside {data}: {told}"
+
+
+_BODY_READS = frozenset(
+    {"content", "data", "files", "form", "get_data", "get_json", "json", "multipart", "post"}
+    | {"read", "stream", "text", "values"}
+)
+
+
+def _attributes_of(name: str | None, tree: ast.AST | None) -> set[str]:
+    """Every `name.attribute` in the function."""
+    return {
+        node.attr
+        for node in ast.walk(tree or ast.Module([], []))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == name
+    }
+
+
+# --- hooks ----------------------------------------------------------------------------------------
+
+
+def _hook_with_parameters(subject: Subject) -> Iterator[str]:
+    for name, hook in subject.loaded.hooks.items():
+        if names := parameter_names(hook):
+            yield (
+                f"the hook {name} has the parameter{'s'[: len(names) > 1]} {', '.join(names)}:"
+                " hooks are called without any"
+            )
+
+
+def _named_like_a_hook(subject: Subject) -> Iterator[str]:
+    for name in subject.loaded.neighbours:
+        if meant := _LOOK_ALIKES.get(name):
+            yield f"{name} is never called: the hook is named {meant}"
+
+
+def _hook_that_is_none(subject: Subject) -> Iterator[str]:
+    for name in subject.loaded.ignored:
+        yield f"{name} is not callable, and so no hook: make it a function"
+
+
+_LOOK_ALIKES: Mapping[str, str] = {
+    **dict.fromkeys(("startup", "on_start", "start", "init", "on_init"), "on_startup"),
+    **dict.fromkeys(("shutdown", "on_stop", "stop", "on_cleanup", "cleanup"), "on_shutdown"),
+    **dict.fromkeys(("ready", "readiness", "on_ready"), "is_ready"),
+    **dict.fromkeys(("alive", "live", "is_live", "liveness", "is_healthy"), "is_alive"),
+}
+
+
+# --- replies --------------------------------------------------------------------------------------
+
+
+def _endless_loop(subject: Subject) -> Iterator[str]:
+    """A reply of the type that is received comes back through the broker, without an end."""
+    if subject.tree is None or not (subject.plan and subject.plan.takes_events):
+        return
+    told = "behind a broker whose trigger lets that type through, this never ends"
+    if returned := _returned_as_received(subject):
+        yield f"{returned} is returned with the type it was received with: {told}"
+    replied = set(_replied_types(subject.tree))
+    if subject.settings.reply_type:
+        replied.add(subject.settings.reply_type)
+    for name in sorted(replied & set(_received_types(subject.tree))):
+        yield f"the reply has the type {name}, which the function also receives: {told}"
+
+
+def _returned_as_received(subject: Subject) -> str | None:
+    """The event, or the attributes, where they are returned and their type is never set."""
+    for source in ("event", "attributes"):
+        name = subject.parameter(source)
+        if name and name not in _changed(subject.tree) and name in _returned(subject.tree):
+            return name
+    return None
+
+
+def _returned(tree: ast.AST | None) -> set[str]:
+    """Names that are returned: alone, or first in a pair."""
+    names = set()
+    for node in ast.walk(tree or ast.Module([], [])):
+        value = node.value if isinstance(node, ast.Return | ast.Yield) else None
+        if isinstance(value, ast.Tuple) and len(value.elts) == 2:
+            value = value.elts[0]
+        if isinstance(value, ast.Name):
+            names.add(value.id)
+    return names
+
+
+def _changed(tree: ast.AST | None) -> set[str]:
+    """Names that are assigned, whose type may be set, or that somebody else is given."""
+    names: set[str] = set()
+    for node in ast.walk(tree or ast.Module([], [])):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Subscript) and _may_set_type(node):
+            names |= _name(node.value)
+        elif isinstance(node, ast.Call) and not _only_looks(node.func):
+            names |= set().union(*(_name(argument) for argument in node.args))
+            names |= set().union(*(_name(keyword.value) for keyword in node.keywords))
+            names |= _receiver(node.func)
+    return names
+
+
+def _may_set_type(node: ast.Subscript) -> bool:
+    is_other = isinstance(node.slice, ast.Constant) and node.slice.value != "type"
+    return isinstance(node.ctx, ast.Store) and not is_other
+
+
+def _only_looks(function: ast.expr) -> bool:
+    """Whether a call prints, logs or measures what it is given."""
+    name = function.attr if isinstance(function, ast.Attribute) else "".join(_name(function))
+    return name in _LOOKERS
+
+
+_LOOKERS = frozenset(
+    {"critical", "debug", "dumps", "error", "exception", "info", "isinstance", "len", "log"}
+    | {"print", "repr", "str", "warning"}
+)
+
+
+def _receiver(function: ast.expr) -> set[str]:
+    """`x` of `x.update`, which may set the type of `x`."""
+    if isinstance(function, ast.Attribute) and function.attr in ("update", "setdefault"):
+        return _name(function.value)
+    return set()
+
+
+def _name(node: ast.AST) -> set[str]:
+    return {node.id} if isinstance(node, ast.Name) else set()
+
+
+def _received_types(tree: ast.AST) -> Iterator[str]:
+    """Texts that the event's type is compared with."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and _is_type(node.left):
+            for other in node.comparators:
+                yield from _texts(other)
+        elif isinstance(node, ast.Match) and _is_type(node.subject):
+            for case in node.cases:
+                yield from _texts(case.pattern)
+
+
+def _is_type(node: ast.AST) -> bool:
+    """`event.type`, `event["type"]`, `event.get("type")`, `event.get_type()`."""
+    match node:
+        case ast.Attribute(attr="type") | ast.Subscript(slice=ast.Constant(value="type")):
+            return True
+        case ast.Call(func=ast.Attribute(attr="get_type")):
+            return True
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value="type"), *_]):
+            return True
+    return False
+
+
+def _replied_types(tree: ast.AST) -> Iterator[str]:
+    """Texts that become a `type`: assigned to `["type"]`, or under that key of a dict."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value="type"))], value=text):
+                yield from _texts(text)
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value == "type":
+                        yield from _texts(value)
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def _mismatches(subject: Subject) -> Iterator[str]:
+    yield from subject.plan.warnings if subject.plan else ()
+
+
+PITFALLS: tuple[Pitfall, ...] = (
+    Pitfall("annotation-mismatch", _mismatches),
+    Pitfall("sync-request-in-async", _sync_view_in_async),
+    Pitfall("async-request-in-sync", _aiohttp_request_in_sync),
+    Pitfall("data-and-body", _data_and_body),
+    Pitfall("hook-with-parameters", _hook_with_parameters),
+    Pitfall("named-like-a-hook", _named_like_a_hook),
+    Pitfall("hook-not-callable", _hook_that_is_none),
+    Pitfall("endless-loop", _endless_loop),
+)
+
+
+def _tree(loaded: Loaded) -> ast.AST | None:
+    """The function as it is written; `None` where there is no source."""
+    inner = written(loaded.function)
+    code = getattr(inner, "__code__", None) or getattr(
+        vars(type(inner)).get("__call__"), "__code__", None
+    )
+    if not isinstance(code, CodeType):
+        return None
+    try:
+        module = ast.parse(Path(code.co_filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return next((node for node in ast.walk(module) if _starts_at(node, code.co_firstlineno)), None)
+
+
+def _starts_at(node: ast.AST, line: int) -> bool:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return False
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return line == min([node.lineno, *(decorator.lineno for decorator in decorators)])

@@ -1,0 +1,140 @@
+"""One invocation as the rooms see it (`Invocation`), and as its function sees it (`Context`)."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from pyfunc.cloudevents.event import Event
+from pyfunc.function.trace_context import REQUEST_ID_KEY, TraceContext, request_id, trace_context
+
+__all__ = ["CURRENT", "Context", "Invocation", "share_trace"]
+
+
+class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of other classes
+    """One call of the function: what it may be given, read from one request."""
+
+    request: web.Request
+    body: bytes
+    """The whole body; empty where no parameter needs it."""
+    events: Sequence[Event] = ()
+    """The events of the request; none for an HTTP function."""
+    deadline: float | None = None
+    """When the time limit ends, on the clock of `time.monotonic`; `None` for no limit."""
+    failure: BaseException | None = None
+    """What went wrong with its answer, in a batch."""
+    _context: "Context | None" = None
+    _fields: dict[str, Any] | None = None
+    _trace: TraceContext | None = None
+
+    @property
+    def event(self) -> Event:
+        """The event of this invocation; the first one of a batch."""
+        return self.events[0]
+
+    @property
+    def id(self) -> str:
+        """A name for this invocation in logs: the `X-Request-Id` of its request."""
+        try:
+            id: str = self.request._state[REQUEST_ID_KEY]
+            return id
+        except KeyError:  # outside of an app
+            self.request[REQUEST_ID_KEY] = made = request_id(self.request.headers)
+            return made
+
+    @property
+    def trace(self) -> TraceContext:
+        """Its place in a trace."""
+        if self._trace is None:
+            attributes = self.events[0].original if self.events else None
+            self._trace = trace_context(self.request._headers, attributes, self.id)
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: TraceContext) -> None:
+        self._trace = trace
+        self._fields = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The ids that everything carries that is logged during this invocation."""
+        if self._fields is None:
+            fields: dict[str, Any] = {"invocation_id": self.id}
+            if self.events:
+                received = self.events[0].original
+                fields |= {field: received.get(name) for field, name in _EVENT_FIELDS.items()}
+            fields |= {"trace_id": self.trace.trace_id, "span_id": self.trace.span_id}
+            self._fields = fields
+        return self._fields
+
+    @property
+    def context(self) -> "Context":
+        """What the function sees of it."""
+        if self._context is None:
+            self._context = Context(self)
+        return self._context
+
+
+def share_trace(invocations: Iterable[Invocation]) -> None:
+    """Events of one delivery that say nothing of a trace of their own are at the place of it."""
+    trace = None
+    for invocation in invocations:
+        if "traceparent" not in invocation.events[0].original:
+            invocation._trace = trace = invocation.trace if trace is None else trace
+
+
+_EVENT_FIELDS = {"event_id": "id", "event_type": "type", "event_source": "source"}
+
+CURRENT: ContextVar[Invocation | None] = ContextVar("pyfunc_invocation", default=None)
+
+
+class Context:
+    """This invocation, for the function: its ids, the time that is left, a logger."""
+
+    __slots__ = ("_invocation",)
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+
+    @property
+    def id(self) -> str:
+        """The id of this invocation, as it appears in the log."""
+        return self._invocation.id
+
+    @property
+    def deadline(self) -> float | None:
+        """When the time limit ends, on the clock of `time.monotonic`; `None` for no limit."""
+        return self._invocation.deadline
+
+    def remaining(self) -> float | None:
+        """Seconds until the time limit, 0.0 once it has passed; `None` for no limit."""
+        deadline = self._invocation.deadline
+        return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+    @property
+    def traceparent(self) -> str:
+        """The `traceparent` that an outgoing call should send (W3C Trace Context)."""
+        return self._invocation.trace.traceparent
+
+    def headers(self) -> dict[str, str]:
+        """The headers that an outgoing call should send.
+
+        `traceparent`, `tracestate` where there is one, and `X-Request-Id`; a new dict each time.
+        """
+        return {**self._invocation.trace.headers, "X-Request-Id": self._invocation.id}
+
+    @property
+    def logger(self) -> logging.Logger:
+        """A logger whose lines carry the ids of this invocation."""
+        return logging.getLogger("function")
+
+    def __repr__(self) -> str:
+        return f"Context(id={self.id!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        known = ", ".join(n for n in dir(Context) if not n.startswith("_"))
+        raise AttributeError(f"the context has no {name}; it has {known}")

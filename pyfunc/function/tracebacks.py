@@ -1,0 +1,102 @@
+"""The part of a traceback that its reader wrote: frames of the user's, without ours around them."""
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+
+__all__ = [
+    "format_folded_traceback",
+    "format_user_traceback",
+    "user_frames",
+    "user_place",
+    "user_stack",
+    "user_traceback",
+]
+
+
+_LIBRARY = str(Path(traceback.__file__).parent / "_")[:-1]
+_OURS = str(Path(__file__).parent.parent / "_")[:-1]  # with the separator at its end
+
+
+def user_frames(tb: TracebackType | None) -> traceback.StackSummary:
+    """The frames from the first one outside pyfunc and the import system on.
+
+    Later frames stay, whosever they are: a library that the user called is part of the story.
+    """
+    frames = [f for f in traceback.extract_tb(tb) if not f.filename.startswith("<frozen ")]
+    return traceback.StackSummary.from_list(frames[_first_of_user(frames) :])
+
+
+def user_stack(frame: FrameType) -> traceback.StackSummary:
+    """The same as `user_frames`, for where a thread is now."""
+    frames = traceback.extract_stack(frame)
+    first = next((i for i, f in enumerate(frames) if _is_users(f.filename)), len(frames))
+    return traceback.StackSummary.from_list(frames[first:])
+
+
+def user_traceback(tb: TracebackType | None) -> TracebackType | None:
+    """The same as `user_frames`, for raising again; the whole where no frame is the user's."""
+    found = tb
+    while found is not None and _is_plumbing(found.tb_frame.f_code.co_filename):
+        found = found.tb_next
+    return found or tb
+
+
+def user_place(frames: list[traceback.FrameSummary]) -> str:
+    """The last line of the user's function in a stack, such as `func.py:12`; empty without one.
+
+    Lines of what the function calls, such as the standard library's, are passed over.
+    """
+    own = [f for f in frames if _is_users(f.filename)]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+
+
+def format_user_traceback(error: BaseException) -> str:
+    """`error` as Python prints it, with the frames of `user_frames` only; no final newline."""
+    summary = traceback.TracebackException.from_exception(error)
+    summary.stack = user_frames(error.__traceback__)
+    return "".join(summary.format()).rstrip()
+
+
+def format_folded_traceback(error: BaseException) -> str:
+    """`error` and all that led to it, as Python prints them, without the server's frames.
+
+    The server's frames stay where there are no others: then the fault is the server's.
+    """
+    summary = traceback.TracebackException.from_exception(error, compact=True)
+    for part in _parts(summary):
+        part.stack = _folded(part.stack)
+    return "".join(summary.format()).rstrip()
+
+
+def _parts(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
+    """An error, its causes and contexts, and the members of groups."""
+    waiting = [summary]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        linked = (part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ()))
+        waiting += [other for other in linked if other is not None]
+
+
+def _folded(frames: traceback.StackSummary) -> traceback.StackSummary:
+    rest = [f for f in frames[_first_of_user(frames) :] if not f.filename.startswith(_OURS)]
+    return traceback.StackSummary.from_list(rest or list(frames))
+
+
+def _first_of_user(frames: list[traceback.FrameSummary]) -> int:
+    return next((i for i, f in enumerate(frames) if not _is_plumbing(f.filename)), len(frames))
+
+
+def _is_users(filename: str) -> bool:
+    return (
+        not filename.startswith((_OURS, _LIBRARY, "<"))
+        and "site-packages" not in Path(filename).parts
+    )
+
+
+def _is_plumbing(filename: str) -> bool:
+    return filename.startswith(_OURS) or filename.endswith(
+        ("/concurrent/futures/thread.py", "/importlib/__init__.py")
+    )

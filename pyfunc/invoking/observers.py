@@ -1,0 +1,247 @@
+"""Who looks on while requests are answered: the access log, metrics, traces.
+
+Which observers there are is settled at start; without any, the request path is as if this room did
+not exist. A request is one observation; the invocations that it led to are its calls.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from time import perf_counter, time_ns
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from pyfunc.errors import RequestError
+from pyfunc.fastpath.response import DirectResponse
+from pyfunc.function.invocation import Invocation
+from pyfunc.invoking.streams import SENT
+
+__all__ = ["OBSERVATION", "Call", "Observation", "Observer", "observed"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Call:
+    """One invocation, as it went.
+
+    Attributes:
+        invocation: What the function was given.
+        event_types: The types of the events that it was given, as they were received.
+        started: When, on the clock of `time.perf_counter`.
+        ended: When it was over, on the same clock.
+        error: What it raised.
+        outcome: How it ended, in one word.
+    """
+
+    __slots__ = ("ended", "error", "event_types", "invocation", "outcome", "started")
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.invocation = invocation
+        self.event_types = [str(event.original.get("type")) for event in invocation.events]
+        self.error: BaseException | None = None
+        self.outcome = "success"
+        self.started = self.ended = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.started
+
+
+class Observation:
+    """One request to the function, and what became of it.
+
+    Attributes:
+        request: The request.
+        started: When it arrived, on the clock of `time.perf_counter`.
+        started_ns: The same, in nanoseconds since the epoch.
+        admitted: When it had its place, on the clock of `started`; `None` where it got none.
+        ended: When it was answered, on the clock of `started`.
+        calls: The invocations.
+        error: What was raised on the way.
+        status: The HTTP status; `None` where the caller went away.
+        response_bytes: The size of the response's body; `None` where it is not known.
+        outcome: How it ended, in one word.
+    """
+
+    __slots__ = (
+        "admitted",
+        "calls",
+        "ended",
+        "error",
+        "outcome",
+        "request",
+        "response_bytes",
+        "started",
+        "started_ns",
+        "status",
+    )
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self.started = self.ended = perf_counter()
+        self.started_ns = time_ns()
+        self.admitted: float | None = None
+        self.calls: list[Call] = []
+        self.error: BaseException | None = None
+        self.status: int | None = None
+        self.response_bytes: int | None = None
+        self.outcome = "success"
+
+    @property
+    def seconds(self) -> float:
+        """How long it took to be answered, without the sending of what is no stream."""
+        return self.ended - self.started
+
+    def epoch(self, moment: float) -> int:
+        """A moment on the clock of `started`, in nanoseconds since the epoch."""
+        return self.started_ns + int((moment - self.started) * 1e9)
+
+    @property
+    def request_bytes(self) -> int:
+        """The size of the request's body, as far as it is known."""
+        length = self.request.content_length
+        if length is None and self.calls:
+            return len(self.calls[0].invocation.body)
+        return length or 0
+
+    def finish(self, response: web.StreamResponse | None) -> None:
+        """The request has been answered; `None` where nobody waits for that any more."""
+        self.ended = perf_counter()
+        if response is not None:
+            self.status = response.status
+            self._take_size(response)
+        self.outcome = _outcome(self.error, self.status)
+        for call in self.calls:
+            if call.error is None and (failure := call.invocation.failure) is not None:
+                call.outcome, call.error = "failed", failure
+        # The calls of a batch have outcomes of their own.
+        if len(self.calls) == 1 and self.outcome != "success":
+            call = self.calls[0]
+            if call.error is None or isinstance(call.error, asyncio.CancelledError):
+                call.outcome, call.error = self.outcome, self.error
+
+    def _take_size(self, response: web.StreamResponse) -> None:
+        """A stream has been sent by now; anything else says how large it is going to be."""
+        if isinstance(response, DirectResponse):
+            # Its headers are not looked at: it would be sent in the slower way then.
+            self.response_bytes = len(response._body)
+            return
+        if SENT not in response:
+            self.response_bytes = response.content_length
+            return
+        self.response_bytes = response[SENT].bytes
+        self.error = self.error or response[SENT].error
+
+
+OBSERVATION: web.RequestKey[Observation] = web.RequestKey("pyfunc_observation", Observation)
+
+
+class Observer(Protocol):
+    """Someone who looks on; all three are called on the event loop, and must not block it."""
+
+    def began(self, observation: Observation, call: Call) -> None:
+        """The function is about to be invoked, in the context that it will see."""
+
+    def ended(self, observation: Observation, call: Call) -> None:
+        """It has been answered, or has raised."""
+
+    def answered(self, observation: Observation) -> None:
+        """The request has been answered."""
+
+
+Made = TypeVar("Made")
+Work = Callable[[Invocation], Awaitable[Made]]
+
+
+def observed_work(observers: Sequence[Observer], work: Work[Made]) -> Work[Made]:
+    """What does the work of an invocation, its answer and its time limit included, seen by all."""
+    if not observers:
+        return work
+
+    async def watched(invocation: Invocation) -> Made:
+        observation = invocation.request[OBSERVATION]
+        call = Call(invocation)
+        observation.calls.append(call)
+        for observer in observers:
+            observer.began(observation, call)
+        try:
+            done = await work(invocation)
+        except BaseException as error:
+            call.error = error
+            call.outcome = _outcome(error, getattr(error, "status", None))
+            raise
+        else:
+            call.outcome = _outcome(None, getattr(done, "status", HTTPStatus.OK))
+            return done
+        finally:
+            call.ended = perf_counter()
+            for observer in observers:
+                observer.ended(observation, call)
+
+    return watched
+
+
+def observed(
+    observers: Sequence[Observer], errors: Middleware, admission: Middleware
+) -> list[Middleware]:
+    """The middlewares for errors and admission, with the observers between, if there are any."""
+    if not observers:
+        return [errors, admission]
+    return [_answers(observers), errors, _faults, admission, _admissions]
+
+
+def _answers(observers: Sequence[Observer]) -> Middleware:
+    @web.middleware
+    async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[OBSERVATION] = observation = Observation(request)
+        response: web.StreamResponse | None = None
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = error
+            raise
+        except BaseException as error:
+            observation.error = error
+            raise
+        finally:
+            observation.finish(response)
+            for observer in observers:
+                observer.answered(observation)
+        return response
+
+    return answers
+
+
+@web.middleware
+async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """See what was raised before it becomes a response."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        request[OBSERVATION].error = error
+        raise
+
+
+@web.middleware
+async def _admissions(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """See when the request got its place."""
+    request[OBSERVATION].admitted = perf_counter()
+    return await handler(request)
+
+
+def _outcome(error: BaseException | None, status: int | None) -> str:
+    """One word: what the error says of itself, else what the status says."""
+    if isinstance(error, RequestError):
+        return error.outcome
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if error is not None and not isinstance(error, web.HTTPException):
+        return "failed"
+    if status is None:
+        return "cancelled"
+    if status < HTTPStatus.BAD_REQUEST:
+        return "success"
+    return "rejected" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"

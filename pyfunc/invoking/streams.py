@@ -1,0 +1,244 @@
+"""Sends what a generator produces, chunk by chunk, as it comes.
+
+No chunk is asked for before the last one was taken by the connection, so that one chunk is held at
+most. A sync generator runs in the thread pool. A failure before the first chunk is an ordinary
+error; one in mid-stream closes the connection, so that nobody takes the part for the whole.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from pyfunc.cloudevents.data import dump_json
+from pyfunc.errors import ReplyError
+from pyfunc.invoking.replies import Stream
+from pyfunc.invoking.threads import Threads
+from pyfunc.invoking.user_code import awaited
+
+__all__ = ["SENT", "Sent", "collected", "send"]
+
+logger = logging.getLogger("pyfunc")
+
+_END = object()
+_LOOK_EVERY = 0.5  # seconds between looks at whether a client is still there
+
+
+class Sent:
+    """How far a stream has come.
+
+    Attributes:
+        bytes: The size of what was sent of the body.
+        error: What ended it in mid-stream.
+    """
+
+    __slots__ = ("bytes", "error")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.error: BaseException | None = None
+
+
+SENT: web.ResponseKey[Sent] = web.ResponseKey("pyfunc_sent", Sent)
+
+
+async def send(stream: Stream, request: web.Request, threads: Threads) -> web.StreamResponse:
+    """Send the answer's head with its first chunk, then every other chunk."""
+    chunks = _chunks(stream.chunks, threads)
+    try:
+        first = await anext(chunks, _END)
+        octets = b"" if first is _END else _octets(first)
+        response = _head(stream, first)
+        response[SENT] = Sent()
+        await response.prepare(request)
+        if request.method != "HEAD":
+            await _send_body(response, octets, chunks, request)
+        return response
+    finally:
+        await _close(chunks)
+
+
+async def _send_body(
+    response: web.StreamResponse,
+    first: bytes,
+    chunks: AsyncIterator[Any],
+    request: web.Request,
+) -> None:
+    sent = response[SENT]
+    try:
+        with _while_client_stays(request):
+            await response.write(first)
+            sent.bytes += len(first)
+            async for chunk in chunks:
+                if octets := _octets(chunk):
+                    await response.write(octets)
+                    sent.bytes += len(octets)
+    except ConnectionError:
+        sent.error = asyncio.CancelledError()
+        logger.debug("the client went away in mid-stream")
+    except asyncio.CancelledError:
+        _break_off(request)
+        raise
+    except Exception as error:
+        sent.error = error
+        logger.exception("the function failed in mid-stream; the connection is closed")
+        _break_off(request)
+
+
+async def _close(chunks: AsyncGenerator[Any, None]) -> None:
+    """Close what the function has left open; the answer is on its way already."""
+    try:
+        await chunks.aclose()
+    except Exception:
+        logger.exception("the function failed when its stream was closed")
+
+
+async def collected(chunks: Any, threads: Threads) -> list[Any]:
+    """Everything that a generator produces."""
+    async with aclosing(_chunks(chunks, threads)) as produced:
+        return [chunk async for chunk in produced]
+
+
+@contextmanager
+def _while_client_stays(request: web.Request) -> Iterator[None]:
+    """End the block when the client goes away, even while the function produces nothing.
+
+    aiohttp (3.14) tells nobody; it only takes the transport away.
+
+    Raises:
+        ConnectionResetError: The client has gone.
+    """
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    is_gone = False
+    timer: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal is_gone, timer
+        if request.transport is not None:
+            timer = loop.call_later(_LOOK_EVERY, look)
+        elif task is not None:
+            is_gone = True
+            task.cancel()
+
+    timer = loop.call_later(_LOOK_EVERY, look)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not is_gone or task is None or task.uncancel():
+            raise
+        raise ConnectionResetError("the client went away") from None
+    finally:
+        timer.cancel()
+
+
+def _break_off(request: web.Request) -> None:
+    """End the connection without the chunk that would say that the body is whole."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _head(stream: Stream, first: Any) -> web.StreamResponse:
+    response = web.StreamResponse(
+        status=stream.status, reason=stream.reason, headers=stream.headers
+    )
+    if "Content-Type" not in stream.headers:
+        text = isinstance(first, str) or first is _END
+        response.headers["Content-Type"] = (
+            "text/plain; charset=utf-8" if text else _other_type(first)
+        )
+    return response
+
+
+def _other_type(first: Any) -> str:
+    octets = isinstance(first, bytes | bytearray | memoryview)
+    return "application/octet-stream" if octets else "application/x-ndjson"
+
+
+def _octets(chunk: Any) -> bytes:
+    """Bytes as they are, text in UTF-8, anything else as a line of JSON."""
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
+    if isinstance(chunk, str):
+        try:
+            return chunk.encode()
+        except UnicodeEncodeError:
+            raise ReplyError("the text holds surrogates, which UTF-8 cannot") from None
+    return dump_json(chunk) + b"\n"
+
+
+async def _chunks(chunks: Any, threads: Threads) -> AsyncGenerator[Any, None]:
+    source = _OnLoop(chunks) if isinstance(chunks, AsyncIterator) else _InThreads(chunks, threads)
+    try:
+        while (chunk := await source.next()) is not _END:
+            yield chunk
+    finally:
+        await source.close()
+
+
+class _OnLoop:
+    """An async iterator of the function's."""
+
+    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+        self._chunks = chunks
+
+    async def next(self) -> Any:
+        return await awaited(anext(self._chunks, _END))
+
+    async def close(self) -> None:
+        if (close := getattr(self._chunks, "aclose", None)) is not None:
+            await awaited(close())
+
+
+class _InThreads:
+    """A sync iterator, one step at a time in a thread, always with the same context variables.
+
+    A step cannot be stopped: where the stream ends meanwhile, its thread closes the iterator.
+    """
+
+    def __init__(self, chunks: Iterator[Any], threads: Threads) -> None:
+        self._chunks = chunks
+        self._threads = threads
+        self._context = copy_context()
+        self._lock = threading.Lock()
+        self._is_stepping = self._is_closed = False
+
+    async def next(self) -> Any:
+        return await self._threads.run(partial(self._context.run, self._step))
+
+    async def close(self) -> None:
+        if getattr(self._chunks, "gi_frame", self) is None:
+            return  # a generator that has come to its end
+        # The function's own clean-up is not lost when the request is cancelled meanwhile.
+        await asyncio.shield(self._threads.run(self._end))
+
+    def _step(self) -> Any:
+        with self._lock:
+            if self._is_closed:
+                return _END
+            self._is_stepping = True
+        try:
+            return next(self._chunks, _END)
+        finally:
+            with self._lock:
+                self._is_stepping = False
+                is_closed = self._is_closed
+            if is_closed:
+                self._close()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            is_stepping = self._is_stepping
+        if not is_stepping:  # else the context is in use, too
+            self._context.run(self._close)
+
+    def _close(self) -> None:
+        if (close := getattr(self._chunks, "close", None)) is not None:
+            close()

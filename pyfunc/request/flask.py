@@ -1,0 +1,220 @@
+"""The bridge to Flask: real Flask requests for functions that want them, their answers for aiohttp.
+
+Flask is imported when a bridge is built, which happens only for functions that use it; telling a
+Flask answer from others imports nothing. What is sent, and how, is left to the rooms above.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
+from wsgiref.util import is_hop_by_hop
+
+import msgspec
+from multidict import CIMultiDict
+
+from pyfunc.request.wsgi import wsgi_environ
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from aiohttp import web
+    from flask import Request
+    from flask.ctx import RequestContext
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.wrappers import Response
+
+__all__ = [
+    "AnswerBody",
+    "FlaskAnswer",
+    "FlaskBridge",
+    "flask_answer",
+    "flask_answer_types",
+    "flask_error_types",
+    "flask_is_loaded",
+    "flask_request",
+    "mentions_flask",
+]
+
+FlaskResult: TypeAlias = Union["Response", "HTTPException"]
+
+# Files go out in pieces of this many bytes: Werkzeug's 8 KiB would be a thread hop for each.
+_FILE_CHUNK = 256 * 1024
+
+# Where an environ keeps aiohttp's request, so that an invocation knows its own context.
+_REQUEST_KEY = "pyfunc.request.view"
+
+
+def flask_is_loaded() -> bool:
+    """Whether something in this process, such as the function's module, has imported Flask."""
+    return "flask" in sys.modules
+
+
+def mentions_flask(code: CodeType) -> bool:
+    """Whether a function's code, or code nested in it, uses the name `flask`.
+
+    That is how an `import flask` inside of a function shows before its first invocation.
+    """
+    return any(name.partition(".")[0] == "flask" for name in code.co_names) or any(
+        mentions_flask(const) for const in code.co_consts if isinstance(const, type(code))
+    )
+
+
+def flask_answer_types() -> tuple[type[Any], ...]:
+    """The classes of what `flask_answer` takes; empty while Werkzeug is not imported."""
+    return _loaded("werkzeug.wrappers.response", "Response") + flask_error_types()
+
+
+def flask_error_types() -> tuple[type[Exception], ...]:
+    """The root of what `flask.abort` raises; empty while Werkzeug is not imported."""
+    return _loaded("werkzeug.exceptions", "HTTPException")
+
+
+def _loaded(module: str, name: str) -> tuple[type[Any], ...]:
+    # Another thread may be in the middle of the import: the class is not there yet then.
+    found = getattr(sys.modules.get(module), name, None)
+    return () if found is None else (found,)
+
+
+def flask_request(request: web.Request, body: bytes) -> Request:
+    """The request as a `flask.Request`: that of the context of this invocation, else a new one.
+
+    Args:
+        request: aiohttp's request.
+        body: The whole body.
+
+    Raises:
+        ModuleNotFoundError: Flask is not installed.
+    """
+    # Imported late: only functions that name Flask's request come here.
+    import flask
+
+    if flask.has_request_context() and flask.request.environ.get(_REQUEST_KEY) is request:
+        # The object itself: the proxy would find nothing in a thread of the function's own.
+        return flask.request._get_current_object()  # type: ignore[attr-defined,no-any-return]
+    built = flask.Request(wsgi_environ(request, body))
+    _lift_form_limit(built, body)
+    return built
+
+
+def _lift_form_limit(request: Request, body: bytes) -> None:
+    """Take text fields of any size: the body is in memory, and was within the server's limit."""
+    request.max_form_memory_size = max(len(body), 1)
+
+
+class AnswerBody(Iterator[bytes]):
+    """The chunks of a streamed answer, each made as it is asked for.
+
+    Code of the user runs in `next()` and in `close()`, so both belong in a thread. They may be
+    called from any thread, one after the other: each runs in the same `contextvars` context, a
+    copy of the one in which the answer was made, so that Flask's `stream_with_context` finds its
+    request. `close()` has to be called in the end, whatever happened.
+    """
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._context = contextvars.copy_context()
+        self._chunks = chunks
+        self._iterator = self._context.run(iter, chunks)
+
+    def __next__(self) -> bytes:
+        return self._context.run(next, self._iterator)
+
+    def read(self) -> bytes:
+        """Join the chunks that are left, and close the answer."""
+        try:
+            return b"".join(self)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the function's generator or file, and run what waits for the end of the answer."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            self._context.run(close)
+
+
+class FlaskAnswer(msgspec.Struct, frozen=True):
+    """What a Flask response comes to for one request.
+
+    Attributes:
+        status: The status code.
+        reason: The reason phrase as the response has it.
+        headers: The headers; repeated ones stay repeated. No hop-by-hop headers.
+        body: The whole body, or its chunks as they come; nothing where the request was HEAD or the
+            status has no body.
+    """
+
+    status: int
+    reason: str
+    headers: CIMultiDict[str]
+    body: bytes | AnswerBody
+
+
+def flask_answer(result: FlaskResult, request: web.Request) -> FlaskAnswer:
+    """Turn a response of Flask or Werkzeug, or one of their HTTP exceptions, into an answer.
+
+    A body that is a list is joined here, which ends the response; any other is left to be iterated.
+
+    Args:
+        result: What the function returned, or what `flask.abort` raised.
+        request: The request that it answers.
+    """
+    environ = wsgi_environ(request, b"")
+    response: Any = result
+    if isinstance(result, flask_error_types()):
+        response = result.get_response(environ)
+    chunks, status, headers = response.get_wsgi_response(environ)
+    code, _, reason = status.partition(" ")
+    body = AnswerBody(chunks)
+    whole = body.read() if response.is_sequence else body
+    return FlaskAnswer(int(code), reason, _end_to_end(headers), whole)
+
+
+def _end_to_end(headers: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
+    """Connections are the server's business (PEP 3333, "Other HTTP Features")."""
+    return CIMultiDict((name, value) for name, value in headers if not is_hop_by_hop(name))
+
+
+class FlaskBridge:
+    """A bare Flask app, which lends one function the contexts that Flask's own names need.
+
+    Within a context, `flask.request`, `flask.g`, `flask.current_app`, `flask.jsonify`,
+    `flask.abort` and the others work as in a view.
+
+    Args:
+        import_name: The function's module: Flask looks for `templates` beside it, and logs under
+            its name.
+
+    Raises:
+        ModuleNotFoundError: Flask is not installed.
+    """
+
+    def __init__(self, import_name: str) -> None:
+        # Imported late: it takes longer than the rest of pyfunc, and most functions do without.
+        from flask import Flask
+        from werkzeug.wsgi import FileWrapper
+
+        self._app = Flask(import_name, static_folder=None)
+        self._file_wrapper = FileWrapper
+
+    def context(self, request: web.Request, body: bytes) -> RequestContext:
+        """Build the context of one invocation; its `request` is the function's `flask.Request`.
+
+        Enter it around the call, in the thread or task of the function or before that thread
+        gets its copy of the context variables. Leave it before a streamed answer is iterated.
+
+        Args:
+            request: aiohttp's request.
+            body: The whole body.
+        """
+        environ = wsgi_environ(request, body)
+        environ[_REQUEST_KEY] = request
+        environ["wsgi.file_wrapper"] = self._wrap_file
+        context = self._app.request_context(environ)
+        _lift_form_limit(context.request, body)
+        return context
+
+    def _wrap_file(self, file: BinaryIO, _: int = 0) -> Iterable[bytes]:
+        return self._file_wrapper(file, _FILE_CHUNK)
