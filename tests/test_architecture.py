@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ POWERS = {
 }
 
 
+@cache
+def trees() -> dict[str, ast.AST]:
+    """The parsed modules of the package, by their paths in it."""
+    return {
+        str(path.relative_to(PACKAGE)): ast.parse(path.read_text())
+        for path in PACKAGE.rglob("*.py")
+        if "templates" not in path.parts
+    }
+
+
 def used(tree: ast.AST) -> Iterator[str]:
     """Modules imported, `module.name` pairs and plain calls of a file."""
     for node in ast.walk(tree):
@@ -43,9 +54,5 @@ def used(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("power", POWERS)
 def test_power_has_its_owners_only(power: str) -> None:
-    users = {
-        str(path.relative_to(PACKAGE))
-        for path in PACKAGE.rglob("*.py")
-        if "templates" not in path.parts and power in set(used(ast.parse(path.read_text())))
-    }
+    users = {path for path, tree in trees().items() if power in set(used(tree))}
     assert users <= POWERS[power]

@@ -85,6 +85,7 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[Served, Prometheus]]:
 
 
 @pytest.mark.once
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("prometheus"), reason="prometheus is not installed here")
 async def test_every_panel_shows_numbers(prometheus: tuple[Served, Prometheus]) -> None:
     served, server = prometheus

@@ -254,6 +254,7 @@ _READERS: Mapping[str, Callable[[Block], object]] = {
 # --- the site -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_site_builds_without_warnings(tmp_path: Path) -> None:
     """`scripts/docs` builds it in the same way."""

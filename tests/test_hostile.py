@@ -386,6 +386,7 @@ def test_what_is_cut_off_leaves_nothing(served: Served, data: bytes, end: str) -
     is_well(served)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -456,6 +457,7 @@ def test_unusual_events_are_taken(served: Served, data: bytes) -> None:
     is_well(served)
 
 
+@pytest.mark.slow
 def test_a_thousand_bare_connections_leave_no_line(served: Served) -> None:
     for _ in range(1000):
         connect(served).close()
@@ -468,6 +470,7 @@ def test_many_pipelined_requests_on_one_connection_are_answered(served: Served) 
     is_well(served)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["time", "datacontenttype", "{}"])
 def test_long_values_stay_behind_in_no_cache(served: Served, name: str) -> None:
     before = memory(served)
@@ -481,6 +484,7 @@ def test_long_values_stay_behind_in_no_cache(served: Served, name: str) -> None:
     assert memory(served) < before + 32
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)  # every case above, four times
 def test_memory_is_back_after_all_of_it(served: Served) -> None:
     for data, _ in BODIES.values():

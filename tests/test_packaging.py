@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.serving import ROOT, Served, environment
 
+pytestmark = pytest.mark.slow
+
 # `scripts/test` runs the tests beside a copy without the package, and says where the rest is.
 CHECKOUT = Path(os.environ.get("CHECKOUT", ROOT))
 

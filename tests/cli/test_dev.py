@@ -101,6 +101,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)
 def test_saved_file_is_served_and_mistakes_are_survived(directory: Path) -> None:
     with developed(directory, ["pyfunc", "dev", "--port", "0"]) as server:
@@ -117,6 +118,7 @@ def test_saved_file_is_served_and_mistakes_are_survived(directory: Path) -> None
         assert server.interrupt() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_function_that_is_wrong_from_the_start_is_waited_for(directory: Path) -> None:
     (directory / "func.py").write_text("raise RuntimeError('at import')\n")
@@ -127,6 +129,7 @@ def test_function_that_is_wrong_from_the_start_is_waited_for(directory: Path) ->
         server.answers(200, "one")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_hook_that_fails_is_told_and_waited_for(directory: Path) -> None:
     (directory / "func.py").write_text(f"{ONE}def on_startup():\n    raise LookupError('a hook')\n")
@@ -182,6 +185,7 @@ def free_ports(count: int) -> list[int]:
         return [sock.getsockname()[1] for sock in sockets]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_adev_serves_the_documented_application(directory: Path) -> None:
     documented = (ROOT / "docs/development.md").read_text()

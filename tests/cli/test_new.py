@@ -51,6 +51,7 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
+@pytest.mark.slow
 def test_tests_of_the_function_pass(made: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *NEITHER],
@@ -68,6 +69,7 @@ def test_function_has_no_pitfall(made: Path) -> None:
     assert pyfunc("check", "--strict", cwd=made).returncode == 0
 
 
+@pytest.mark.slow
 def test_readme_s_invocation_succeeds(made: Path) -> None:
     (command,) = (line for line in commands(made) if "pyfunc invoke" in line)
     done = pyfunc(*shlex.split(command)[3:], cwd=made)
@@ -75,6 +77,7 @@ def test_readme_s_invocation_succeeds(made: Path) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_readme_s_curl_command_is_answered(made: Path) -> None:
     (command,) = (line for line in commands(made) if line.startswith("curl"))

@@ -21,11 +21,13 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_json_comes_back_as_it_was(value: Any) -> None:
     assert parse_json(dump_json(value)) == value
 
 
+@pytest.mark.slow
 @given(JSON)
 def test_json_is_read_as_the_standard_library_reads_it(value: Any) -> None:
     text = json.dumps(value)
@@ -84,6 +86,7 @@ def test_json_may_be_nested_256_deep() -> None:
     assert dump_json(value) == b"[" * 256 + b"]" * 256
 
 
+@pytest.mark.slow
 def test_brackets_in_text_cost_no_more_than_their_length() -> None:
     """To take them off pair by pair would outlast every test."""
     text = b'"' + b"[" * 5_000_000 + b"]" * 5_000_000 + b'"'

@@ -745,6 +745,7 @@ class TestHttpMessage:
         with pytest.raises(UnicodeEncodeError):
             sdk.http_message(({"ce-id": "1"}, "\udc80"))
 
+    @pytest.mark.slow
     @given(
         st.dictionaries(
             st.from_regex(r"[a-z0-9]+", fullmatch=True), st.text() | st.integers() | st.booleans()

@@ -179,10 +179,17 @@ async def test_a_client_that_sends_byte_after_byte_gains_no_time() -> None:
         dripping.cancel()
 
 
+async def time_is_up(server: Serving) -> None:
+    """Wait for the read timeout of a request that begins to arrive now."""
+    peer = await server.peer(b"G")
+    assert (await peer.answer())[0] == 408
+
+
 async def test_a_connection_that_has_sent_nothing_is_not_timed_as_a_request() -> None:
     async with serving(read_timeout=0.02) as server:
         peer = await server.peer()
-        await asyncio.sleep(0.06)
+        await until(lambda: bool(server.connections.connections))
+        await time_is_up(server)
         peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await peer.answer())[0] == 200
 
@@ -212,7 +219,8 @@ async def test_a_body_earns_time_with_what_has_arrived() -> None:
     async with serving(echo, read_timeout=0.1) as server:
         peer = await server.peer(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n")
         peer.send(b"x" * 16383)
-        await asyncio.sleep(0.3)
+        await until(lambda: server.connections.busy == 1)
+        await time_is_up(server)
         peer.send(b"x")
         assert (await peer.answer())[0] == 200
 
@@ -230,7 +238,8 @@ async def test_a_body_that_waits_for_its_handler_is_not_the_clients_fault() -> N
             f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
         )
         peer.send(b"x" * size)
-        await asyncio.sleep(0.2)
+        await until(lambda: any(one._reading_paused for one in server.connections._each()))
+        await time_is_up(server)
         go.set()
         assert (await peer.answer())[0] == 200
 
@@ -283,7 +292,9 @@ async def test_keep_alive_does_not_cut_a_request_that_has_begun_to_arrive() -> N
         peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await peer.answer()
         peer.send(b"GET / HTTP/1.1\r\n")
-        await asyncio.sleep(0.3)
+        idle = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await idle.answer()
+        assert await idle.is_closed()
         peer.send(b"Host: a\r\n\r\n")
         assert (await peer.answer())[0] == 200
 
@@ -348,7 +359,7 @@ class TestDrain:
             await peer.answer()
             server.connections.drain()
             server.connections.close_idle()
-            await asyncio.sleep(0.05)
+            await (await server.peer(get)).answer()
             peer.send(get)
             assert (await peer.answer())[1]["connection"] == "close"
             await server.connections.closed()
@@ -386,7 +397,7 @@ class TestDrain:
             await until(lambda: server.connections.busy == 1)
             peer.writer.close()
             closed = asyncio.create_task(server.connections.closed())
-            await asyncio.sleep(0.05)
+            await until(lambda: all(one.transport is None for one in server.connections._each()))
             assert not closed.done()
             go.set()
             await closed
@@ -434,14 +445,23 @@ async def test_a_handler_that_fails_in_the_middle_of_its_answer_ends_the_connect
 
 
 async def test_a_connection_that_was_busy_when_its_time_was_up_is_closed_later() -> None:
-    async def slow(_: web.Request) -> web.Response:
-        await asyncio.sleep(0.3)
-        return web.Response(text="slow")
+    go = asyncio.Event()
 
-    async with serving(slow, keepalive_timeout=0.1) as server:
+    async def waits(request: web.Request) -> web.Response:
+        if request.path == "/wait":
+            await go.wait()
+        return web.Response()
+
+    async with serving(waits, keepalive_timeout=0.1) as server:
         peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await peer.answer()
+        peer.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+        idle = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await idle.answer()
+        assert await idle.is_closed()
+        go.set()
         assert (await peer.answer())[0] == 200
-        assert await asyncio.wait_for(peer.is_closed(), 5)
+        assert await peer.is_closed()
 
 
 async def test_the_access_log_of_aiohttp_can_be_had(caplog: pytest.LogCaptureFixture) -> None:

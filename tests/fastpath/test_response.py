@@ -61,21 +61,23 @@ CASES = [
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, factory: type[web.AppRunner]) -> AsyncIterator[int]:
+async def _listening(
+    app: web.Application, factory: type[web.AppRunner]
+) -> AsyncIterator[web.AppRunner]:
     ours: dict[str, Any] = {"read_timeout": 5, "max_head": 8190} if factory is Runner else {}
     runner = factory(app, access_log=None, keepalive_timeout=5, **ours)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield runner.addresses[0][1]
+        yield runner
     finally:
         await runner.cleanup()
 
 
 async def _answered(app: web.Application, factory: type[web.AppRunner], sent: str) -> Answer:
     """The answer to some bytes, and what follows it on the connection."""
-    async with _listening(app, factory) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with _listening(app, factory) as runner:
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
         is_last = "HTTP/1.0" in sent or "close" in sent
         writer.write((sent if is_last else sent + LAST).encode())
         octets = await reader.read()
@@ -228,12 +230,15 @@ async def test_an_answer_to_a_client_that_has_gone_is_no_failure(
     )
     loaded = load_source(source)
     module: Any = loaded.function.__globals__
-    async with _listening(create_app(Settings(), loaded), Runner) as port:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with _listening(create_app(Settings(), loaded), Runner) as runner:
+        assert runner.server is not None
+        _, writer = await asyncio.open_connection(*runner.addresses[0])
         writer.write(PLAIN.encode())
         await module["asked"].wait()
         writer.transport.abort()
-        await asyncio.sleep(0.05)  # the server learns of it
+        [connection] = runner.server.connections
+        while connection.transport is not None:  # noqa: ASYNC110 - nothing is there to wait on
+            await asyncio.sleep(0.001)
         module["go"].set()
 
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []

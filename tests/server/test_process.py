@@ -16,6 +16,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.conftest import event_headers
 from tests.restarts import FUNCTIONS, restart_under_load
 from tests.support.serving import Served, pyfunc
 
@@ -152,6 +153,7 @@ FOREVER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FOREVER)
 def test_what_never_finishes_is_cut_off_at_the_drain_timeout(tmp_path: Path, kind: str) -> None:
     source = FOREVER[kind] + "def on_shutdown():\n    say('shut down')\n"
@@ -182,6 +184,7 @@ def test_a_second_signal_goes_straight_to_the_cancelling(tmp_path: Path) -> None
         assert "told to hurry: cancelling what is left; 1 in flight" in told(served)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [b"GET / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"],
@@ -210,6 +213,7 @@ def few_files() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.slow
 async def test_two_thousand_slow_requests_neither_stop_others_nor_stay(
     tmp_path: Path, few_files: int
 ) -> None:
@@ -245,10 +249,15 @@ def resident_megabytes(process: int) -> float:
 
 
 SEES = """
-async def main(query):
+import aiohttp.web
+go = asyncio.Event()
+async def main(query, request: aiohttp.web.Request):
+    if request.path == "/go":
+        go.set()
+        return
     say('called')
     try:
-        await asyncio.sleep(0.3)
+        await go.wait()
     except asyncio.CancelledError:
         say('cancelled')
         raise
@@ -268,12 +277,13 @@ def test_an_invocation_whose_client_goes_away(
     tmp_path: Path, source: str, option: str, seen: str
 ) -> None:
     with Served(write(tmp_path, source), "--cancel-on-disconnect", option) as served:
-        with socket.create_connection(("127.0.0.1", served.port)) as client:
-            client.sendall(
-                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nce-id: 1\r\nce-source: /a\r\n"
-                b"ce-type: a\r\nce-specversion: 1.0\r\n\r\n"
-            )
-            served.wait_for("called")
+        leaving, staying = (http.client.HTTPConnection("127.0.0.1", served.port) for _ in range(2))
+        leaving.request("POST", "/", headers=event_headers())
+        served.wait_for("called")
+        leaving.close()
+        staying.request("POST", "/go", headers=event_headers())  # arrives after the other has left
+        staying.getresponse().read()
+        staying.close()
         assert served.wait_for("cancelled|finished")[0] == seen
         assert served.terminate() == 0
 
@@ -368,6 +378,7 @@ def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
     assert done.stderr == ("pyfunc: PORT is 'http': expected a port number from 0 to 65535\n")
 
 
+@pytest.mark.slow
 def test_an_idle_process_uses_no_cpu(tmp_path: Path) -> None:
     """No timer runs: there is a second in which it was not switched to at all.
 
@@ -391,6 +402,7 @@ def test_an_idle_process_uses_no_cpu(tmp_path: Path) -> None:
         served.terminate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FUNCTIONS)
 @pytest.mark.timeout(120)
 async def test_restarts_under_load_lose_no_request(kind: str) -> None:

@@ -68,6 +68,7 @@ def on_shutdown():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["the supervisor", "every process"])
 def test_all_workers_drain(tmp_path: Path, to: str) -> None:
     """A service manager may tell every process; that is still one signal and not two."""
@@ -99,6 +100,7 @@ def test_a_second_signal_hurries_all_workers(tmp_path: Path) -> None:
         assert answer.result(20) == "503"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "code", "told"),
     [
@@ -116,6 +118,7 @@ def test_workers_that_cannot_start_end_all(
     assert (done.returncode, told in done.stderr) == (code, True), done.stderr
 
 
+@pytest.mark.slow
 def test_pauses_between_restarts_grow(tmp_path: Path) -> None:
     source = "import os\nos._exit(7)\ndef main(): ..."
     done = pyfunc("start", "--port", "0", "--workers", "1", cwd=write(tmp_path, source))
@@ -145,6 +148,7 @@ async def main(query):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_whose_loop_stands_still_is_replaced(tmp_path: Path) -> None:
     write(tmp_path, STANDS_STILL)
     with Served(tmp_path, "--workers", "2", "--worker-timeout", "1") as served:

@@ -80,6 +80,7 @@ async def send(url: str, subjects: list[str]) -> None:
                 await response.read()
 
 
+@pytest.mark.slow
 async def test_every_line_of_a_busy_log_parses_and_those_of_invocations_carry_their_ids(
     tmp_path: Path,
 ) -> None:

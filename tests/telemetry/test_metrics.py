@@ -102,6 +102,7 @@ async def test_the_cold_start_is_told_until_ready_and_until_the_first_answer(
     assert after['faas_init_duration_seconds_sum{faas_trigger="pubsub"}'] == ready
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(90)  # it is work for two processes, on a machine that may be busy
 async def test_10000_event_types_make_a_hundred_series_and_other(orders: Served) -> None:
     kinds = [f"type{n}" for n in range(10_000)]
@@ -272,6 +273,7 @@ async def pids(url: str, kinds: list[str]) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 async def test_one_port_tells_the_metrics_of_all_workers(tmp_path: Path) -> None:
     (tmp_path / "func.py").write_text(dedent(WORKERS))
     options = ("--metrics-port", "0", "--metrics-types", "3", "--workers", "2")

@@ -54,6 +54,7 @@ def documented(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plugins", [AIOHTTP, ASYNCIO], ids=["under pytest-aiohttp", "under pytest-asyncio"]
 )
@@ -61,6 +62,7 @@ def test_documented_examples_pass(documented: Path, plugins: tuple[str, ...]) ->
     assert passed(run(documented, *plugins)) == DOCUMENTED.count("def test_") + 2
 
 
+@pytest.mark.slow
 def test_documented_sync_examples_pass_without_an_async_plugin(documented: Path) -> None:
     (documented / "test_async.py").unlink()
     assert passed(run(documented, *NEITHER)) == DOCUMENTED.count("\ndef test_") + 2
@@ -88,6 +90,7 @@ async def stream():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
     [
@@ -107,6 +110,7 @@ def test_failure_shows_the_user_s_own_traceback(tmp_path: Path, call: str) -> No
     assert not re.search(r"^\S*pyfunc/\w+\.py:\d+", done.stdout, re.M), done.stdout
 
 
+@pytest.mark.slow
 def test_answer_that_was_not_awaited_fails_the_test(tmp_path: Path) -> None:
     (tmp_path / "func.py").write_text("def main():\n    return ''\n")
     (tmp_path / "test_func.py").write_text("async def test(invoke):\n    invoke()\n")
@@ -115,6 +119,7 @@ def test_answer_that_was_not_awaited_fails_the_test(tmp_path: Path) -> None:
     assert "invoke(...) was not awaited" in done.stdout
 
 
+@pytest.mark.slow
 def test_backend_of_the_test_s_own_loop_can_be_called(tmp_path: Path) -> None:
     (tmp_path / "test_func.py").write_text(
         "from aiohttp import ClientSession, web\n"
@@ -133,6 +138,7 @@ def test_backend_of_the_test_s_own_loop_can_be_called(tmp_path: Path) -> None:
     assert passed(run(tmp_path, *AIOHTTP)) == 1
 
 
+@pytest.mark.slow
 def test_fixture_of_a_user_s_own_wins(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "import pytest\n@pytest.fixture\ndef invoke():\n    return 'mine'\n"
@@ -141,6 +147,7 @@ def test_fixture_of_a_user_s_own_wins(tmp_path: Path) -> None:
     assert passed(run(tmp_path, *NEITHER)) == 1
 
 
+@pytest.mark.slow
 def test_suite_that_does_not_ask_pays_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
@@ -152,6 +159,7 @@ def test_suite_that_does_not_ask_pays_nothing(tmp_path: Path) -> None:
     assert passed(run(tmp_path, *NEITHER)) == 1
 
 
+@pytest.mark.slow
 def test_function_is_found_beside_the_test(tmp_path: Path) -> None:
     inner = tmp_path / "functions/one"
     (inner / "tests").mkdir(parents=True)
