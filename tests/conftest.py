@@ -1,6 +1,5 @@
 """Functions as their authors write them, served; and events to send to them."""
 
-import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -39,11 +38,9 @@ class Serve(Protocol):
 def _modules() -> Iterator[None]:
     """What a test imports is forgotten after it."""
     path, modules, bytecode = list(sys.path), set(sys.modules), sys.dont_write_bytecode
-    original = builtins.__import__
     sys.dont_write_bytecode = True  # two sources of one second and size would be taken for one
     yield
     sys.dont_write_bytecode = bytecode
-    builtins.__import__ = original
     sys.path[:] = path
     for name, module in list(sys.modules.items()):
         if name not in modules and _is_of_a_test(module):

@@ -15,7 +15,7 @@ import msgspec
 
 from pyfunc.cloudevents import sdk
 from pyfunc.errors import LoadError
-from pyfunc.function.neighbours import put_first
+from pyfunc.function.search_path import put_first
 from pyfunc.function.suggest import nearest
 from pyfunc.function.tracebacks import format_user_traceback, user_frames
 

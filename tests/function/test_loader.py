@@ -1,12 +1,10 @@
-import builtins
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from pyfunc.errors import LoadError
-from pyfunc.function.loader import Loaded, load, loaded_from
+from pyfunc.function.loader import load, loaded_from
 from tests.conftest import Load, write
 
 pytestmark = pytest.mark.usefixtures("_modules")
@@ -85,101 +83,6 @@ def test_neighbours_are_found_at_import_and_at_request_time(tmp_path: Path) -> N
     write(tmp_path, {"func.py": source, "early.py": "word = 'a'", "late.py": "word = 'b'"})
 
     assert load(str(tmp_path), "func", None).function() == "ab"
-
-
-# --- two apps -------------------------------------------------------------------------------------
-
-
-def two_apps(tmp_path: Path, files: dict[str, str]) -> tuple[Loaded, Loaded]:
-    """The same files twice, in directories that a file tells of."""
-    for name in ("one", "two"):
-        write(tmp_path / name, {**files, "who.py": f"name = {name!r}"})
-    return load(str(tmp_path / "one"), "func", None), load(str(tmp_path / "two"), "func", None)
-
-
-def test_two_apps_have_a_module_of_the_same_name_each(tmp_path: Path) -> None:
-    one, two = two_apps(tmp_path, {"func.py": "import who\n\ndef main():\n    return who.name\n"})
-
-    assert (one.function(), two.function()) == ("one", "two")
-
-
-def test_two_apps_import_their_own_neighbours_at_request_time(tmp_path: Path) -> None:
-    source = """
-        def main():
-            import helper
-            from who import name
-            return helper.name(), name
-    """
-    helper = "import who\n\ndef name():\n    import deep.who\n    return who.name, deep.who.name\n"
-    files = {
-        "func.py": source,
-        "helper.py": helper,
-        "deep/__init__.py": "",
-        "deep/who.py": "from who import name",
-    }
-    one, two = two_apps(tmp_path, files)
-
-    for _ in range(2):
-        assert one.function() == (("one", "one"), "one")
-        assert two.function() == (("two", "two"), "two")
-
-
-def test_two_apps_share_nothing_in_their_modules(tmp_path: Path) -> None:
-    source = """
-        def main():
-            import state
-            state.count += 1
-            return state.count
-    """
-    one, two = two_apps(tmp_path, {"func.py": source, "state.py": "count = 0"})
-
-    assert [one.function(), one.function(), two.function(), one.function()] == [1, 2, 1, 3]
-
-
-def test_two_apps_have_namespace_packages_of_the_same_name(tmp_path: Path) -> None:
-    source = "def main():\n    import deep.down.place\n    return deep.down.place.name\n"
-    files = {"func.py": source, "deep/down/place.py": "from who import name"}
-    one, two = two_apps(tmp_path, files)
-
-    for _ in range(2):
-        assert (one.function(), two.function()) == ("one", "two")
-
-
-def test_two_apps_with_functions_of_different_modules_have_their_own_neighbours(
-    tmp_path: Path,
-) -> None:
-    source = "def main():\n    import who\n    return who.name\n"
-    write(tmp_path / "one", {"first.py": source, "who.py": "name = 'one'"})
-    write(tmp_path / "two", {"second.py": source, "who.py": "name = 'two'"})
-    one = load(str(tmp_path / "one"), "first", None)
-    two = load(str(tmp_path / "two"), "second", None)
-
-    assert (one.function(), two.function(), one.function()) == ("one", "two", "one")
-
-
-def test_two_apps_import_in_many_threads_at_once(tmp_path: Path) -> None:
-    source = """
-        def main():
-            import helper
-            return helper.name()
-    """
-    helper = "def name():\n    from who import name\n    return name\n"
-    one, two = two_apps(tmp_path, {"func.py": source, "helper.py": helper})
-
-    with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(app.function) for _ in range(50) for app in (one, two)]
-
-    assert [job.result() for job in jobs] == ["one", "two"] * 50
-
-
-def test_one_search_path_leaves_the_import_statement_alone(tmp_path: Path) -> None:
-    write(tmp_path, {"one/func.py": "def main(): ...\n", "two/other.py": "def main(): ...\n"})
-    statement = builtins.__import__
-
-    load(str(tmp_path / "one"), "func", None)
-    load(str(tmp_path / "two"), "other", None)
-
-    assert builtins.__import__ is statement
 
 
 def test_two_apps_of_one_search_path_share_their_modules(tmp_path: Path) -> None:
