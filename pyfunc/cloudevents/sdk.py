@@ -1,37 +1,27 @@
-"""The CloudEvents SDK at our border: its event classes in and out, and its names of old.
+"""Conversion from and to the event classes of the CloudEvents SDK.
 
-Nothing here imports the SDK before the user's code does: its classes are known by their dotted
-names. What an event means and which are valid is for `events`; SDK 2.2.0 decides both too kindly.
-Beside `loader` the only user of `importlib`, for the module names that SDK 1.x had.
+Nothing here imports the SDK before the user's code does: its classes are recognised by their dotted
+names. Decoding and validation are left to `http_binding` and `attributes`, since SDK 2.2.0 accepts
+invalid events and invents attributes. Module names of SDK 1.x are for `sdk_aliases`.
 """
 
 import functools
 import importlib
-import importlib.util
-import logging
-import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from importlib.machinery import ModuleSpec
-from types import MappingProxyType, ModuleType, UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Self, SupportsIndex, TypeVar, Union, get_args, get_origin
 
 __all__ = [
     "EVENT_TYPES",
-    "AliasFinder",
     "Builder",
     "ReceivedTime",
     "builder",
     "event_type",
     "http_message",
-    "install_aliases",
     "is_http_message",
-    "remove_aliases",
     "unpack",
 ]
-
-logger = logging.getLogger("pyfunc")
 
 Builder = Callable[[Mapping[str, object], object], object]
 """Attributes in wire form (`time` an RFC 3339 text) and data, to an instance of an SDK class."""
@@ -344,108 +334,3 @@ _READERS: Mapping[str, _Reader] = MappingProxyType(
 def _reader(cls: type[Any]) -> _Reader | None:
     """Asked of every value that a function returns, and so remembered by type."""
     return next((_READERS[name] for name in map(_dotted, cls.__mro__) if name in _READERS), None)
-
-
-_OLD_NAMES = frozenset({"abstract", "conversion", "exceptions", "http", "kafka", "pydantic", "sdk"})
-
-
-def install_aliases() -> None:
-    """Let the module names of SDK 1.x, such as `cloudevents.http`, lead to their successors.
-
-    They stay for the life of the process, as functions import at request time too. To call this
-    again changes nothing.
-    """
-    if not any(isinstance(finder, AliasFinder) for finder in sys.meta_path):
-        # In front, as Python would find `cloudevents.http.event` in the directory of its parent's
-        # successor, and make a second copy of that module with other classes.
-        sys.meta_path.insert(0, AliasFinder())
-
-
-def remove_aliases() -> None:
-    """Take back what `install_aliases` did; modules that imported the old names keep them."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, AliasFinder)]
-    for name, module in list(sys.modules.items()):
-        if name.startswith("cloudevents.") and _is_called(module, _successor(name)):
-            del sys.modules[name]
-            parent, _, tail = name.rpartition(".")
-            if parent == "cloudevents":
-                delattr(sys.modules[parent], tail)
-
-
-class AliasFinder:
-    """Finds the modules of SDK 1.x below `cloudevents.v1`, where SDK 2 has put them.
-
-    Names that the installed SDK offers itself are left to the finders behind this one.
-    """
-
-    def __init__(self) -> None:
-        self._told = threading.Lock()  # taken by the thread that writes the line, never released
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """A spec whose module is the successor's own, or `None` for any other name."""
-        if not fullname.startswith("cloudevents.") or not self._is_alias(fullname, path):
-            return None
-        successor = _find(_successor(fullname))
-        if successor is None:
-            return None
-        return ModuleSpec(
-            fullname,
-            _AliasLoader(successor.name, self._tell),  # type: ignore[arg-type]
-            origin=successor.origin,
-            is_package=successor.submodule_search_locations is not None,
-        )
-
-    def _is_alias(self, fullname: str, path: Sequence[str] | None) -> bool:
-        parent, _, tail = fullname.rpartition(".")
-        if parent == "cloudevents":
-            return tail in _OLD_NAMES and not self._is_offered(fullname, path)
-        return _is_called(sys.modules.get(parent), _successor(parent))
-
-    def _is_offered(self, fullname: str, path: Sequence[str] | None) -> bool:
-        others = [finder for finder in sys.meta_path if finder is not self]
-        return any(finder.find_spec(fullname, path) is not None for finder in others)
-
-    def _tell(self, name: str, successor: str) -> None:
-        if self._told.acquire(blocking=False):
-            logger.warning(
-                "%s is a name of CloudEvents SDK 1.x: please import %s instead"
-                " (told once; the same goes for every old name)",
-                name,
-                successor,
-            )
-
-
-class _AliasLoader:
-    """Loads an old name by importing its successor, which stays the module that it is."""
-
-    def __init__(self, successor: str, tell: Callable[[str, str], None]) -> None:
-        self._successor = successor
-        self._tell = tell
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self._successor)
-        self._spec = module.__spec__
-        self._tell(spec.name, self._successor)
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The import system has just overwritten it; to return a stand-in from `create_module`
-        # and swap it here would hand the stand-in to another thread that imports the old name.
-        module.__spec__ = self._spec
-
-
-def _successor(name: str) -> str:
-    return f"cloudevents.v1.{name.removeprefix('cloudevents.')}"
-
-
-def _is_called(module: ModuleType | None, name: str) -> bool:
-    return getattr(module, "__name__", None) == name
-
-
-def _find(name: str) -> ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # no `cloudevents.v1`, in an SDK that is not 2.x
-        return None

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pyfunc.cloudevents import sdk
+from pyfunc.cloudevents import sdk_aliases
 from pyfunc.errors import LoadError
 from pyfunc.function.search_path import put_first
 from pyfunc.function.suggest import nearest
@@ -70,7 +70,7 @@ def load(search_path: str, module_name: str, function_name: str | None) -> Loade
     except OSError as error:
         raise LoadError(f"the search path {search_path} cannot be read: {error.strerror}") from None
     importlib.invalidate_caches()
-    sdk.install_aliases()
+    sdk_aliases.install()
     module = _import(root, module_name)
     name, function = _find_function(module, module_name, function_name)
     return _loaded(function, vars(module), module_name, name, root)

@@ -5,15 +5,11 @@ import copy
 import importlib
 import importlib.util
 import json
-import logging
 import pickle
 import re
-import subprocess
-import sys
-import threading
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -110,40 +106,6 @@ CLASSES = [
     "cloudevents.v1.sdk.event.base.BaseEvent",
 ]
 
-OLD_MODULES = [
-    "cloudevents.abstract",
-    "cloudevents.abstract.event",
-    "cloudevents.conversion",
-    "cloudevents.exceptions",
-    "cloudevents.http",
-    "cloudevents.http.conversion",
-    "cloudevents.http.event",
-    "cloudevents.http.event_type",
-    "cloudevents.http.http_methods",
-    "cloudevents.http.json_methods",
-    "cloudevents.http.util",
-    "cloudevents.kafka",
-    "cloudevents.kafka.conversion",
-    "cloudevents.kafka.exceptions",
-    "cloudevents.pydantic",
-    "cloudevents.pydantic.v1",
-    "cloudevents.pydantic.v1.event",
-    "cloudevents.pydantic.v2",
-    "cloudevents.pydantic.v2.conversion",
-    "cloudevents.sdk",
-    "cloudevents.sdk.converters",
-    "cloudevents.sdk.converters.binary",
-    "cloudevents.sdk.converters.structured",
-    "cloudevents.sdk.event",
-    "cloudevents.sdk.event.attribute",
-    "cloudevents.sdk.event.base",
-    "cloudevents.sdk.event.v03",
-    "cloudevents.sdk.event.v1",
-    "cloudevents.sdk.exceptions",
-    "cloudevents.sdk.marshaller",
-    "cloudevents.sdk.types",
-]
-
 
 def named(name: str) -> typing.Any:
     module, _, attribute = name.rpartition(".")
@@ -169,202 +131,6 @@ def invoke(function: typing.Any, attributes: Mapping[str, object], data: object)
     """Call an event function as its annotation wants, and take its reply apart."""
     annotation = typing.get_type_hints(function)["event"]
     return sdk.unpack(function(build(annotation, attributes, data)))
-
-
-def run(code: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *flags, "-c", code], capture_output=True, text=True, check=False
-    )
-
-
-@pytest.fixture
-def aliases() -> Iterator[None]:
-    sdk.remove_aliases()  # whatever an earlier test has loaded
-    sdk.install_aliases()
-    yield
-    sdk.remove_aliases()
-
-
-class TestAliases:
-    @pytest.mark.parametrize("name", OLD_MODULES)
-    def test_an_old_name_is_the_very_module_of_its_successor(
-        self, name: str, aliases: None
-    ) -> None:
-        successor = importlib.import_module(name.replace("cloudevents.", "cloudevents.v1.", 1))
-        spec = successor.__spec__
-        loader = successor.__loader__
-        assert importlib.import_module(name) is successor
-        assert successor.__name__ == name.replace("cloudevents.", "cloudevents.v1.", 1)
-        assert successor.__spec__ is spec
-        assert successor.__loader__ is loader
-
-    def test_every_module_of_v1_is_in_the_list_above(self) -> None:
-        root = Path(importlib.import_module("cloudevents.v1").__path__[0])
-        found = {
-            ".".join(("cloudevents", *path.relative_to(root).with_suffix("").parts))
-            for path in root.rglob("*.py")
-        }
-        found = {name.removesuffix(".__init__") for name in found} - {"cloudevents"}
-        inner = {
-            "cloudevents.pydantic.fields_docs",
-            "cloudevents.pydantic.v1.conversion",
-            "cloudevents.pydantic.v2.event",
-            "cloudevents.sdk.converters.base",
-            "cloudevents.sdk.converters.util",
-            "cloudevents.sdk.event.opt",
-        }
-        assert found == set(OLD_MODULES) | inner
-
-    @pytest.mark.parametrize(
-        "statement",
-        [
-            "import cloudevents.http; got = cloudevents.http.CloudEvent",
-            "import cloudevents.http.event as event; got = event.CloudEvent",
-            "from cloudevents import http; got = http.CloudEvent",
-            "from cloudevents.http import event; got = event.CloudEvent",
-            "from cloudevents.http.event import CloudEvent as got",
-            "from cloudevents.http import *; got = CloudEvent",
-        ],
-    )
-    def test_any_form_of_import_gives_the_same_class(self, statement: str) -> None:
-        check = "import cloudevents.v1.http; assert got is cloudevents.v1.http.CloudEvent"
-        done = run(
-            f"from pyfunc.cloudevents import sdk; sdk.install_aliases(); {statement}; {check}"
-        )
-        assert done.returncode == 0, done.stderr
-
-    def test_nothing_of_the_sdk_is_imported_before_the_user_does(self) -> None:
-        done = run(
-            "import sys; from pyfunc.cloudevents import sdk;"
-            "sdk.install_aliases(); sdk.builder(dict);"
-            "sdk.unpack({}); sdk.http_message(({}, b''));"
-            "print([name for name in sys.modules if name.startswith('cloudevents')])"
-        )
-        assert (done.stdout, done.stderr) == ("[]\n", "")
-
-    def test_one_line_is_logged_whatever_is_imported(
-        self, aliases: None, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        for name in OLD_MODULES:
-            importlib.import_module(name)
-        assert caplog.record_tuples == [
-            (
-                "pyfunc",
-                logging.WARNING,
-                "cloudevents.abstract is a name of CloudEvents SDK 1.x: please import"
-                " cloudevents.v1.abstract instead (told once; the same goes for every old name)",
-            )
-        ]
-
-    def test_a_search_for_an_old_name_logs_nothing(
-        self, aliases: None, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        spec = importlib.util.find_spec("cloudevents.http")
-        assert spec is not None
-        assert spec.submodule_search_locations is not None
-        assert caplog.records == []
-
-    def test_warnings_as_errors_do_not_stop_an_import(self) -> None:
-        names = ", ".join(OLD_MODULES)
-        done = run(
-            f"from pyfunc.cloudevents import sdk; sdk.install_aliases(); import {names}",
-            "-W",
-            "error",
-        )
-        assert done.returncode == 0, done.stderr
-
-    def test_a_call_of_a_deprecated_name_makes_no_noise(self) -> None:
-        """The SDK warns of its own `to_binary`; Python shows that to nobody who did not ask."""
-        code = (
-            "import sys; sys.path.insert(0, sys.argv[1]); from pyfunc.cloudevents import sdk;"
-            "sdk.install_aliases(); import http_conversion as f;"
-            "h = {'ce-id': '1', 'ce-source': '/', 'ce-type': 't', 'ce-specversion': '1.0'};"
-            "[f.main(h, b'{\"numbers\": [1]}') for _ in range(3)]"
-        )
-
-        def lines(*flags: str) -> list[str]:
-            command = [sys.executable, *flags, "-c", code, str(FUNCTIONS)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            return [line for line in done.stderr.splitlines() if "eprecat" in line]
-
-        assert lines() == []
-        assert len(lines("-W", "default::DeprecationWarning")) == 1
-
-    def test_installing_twice_is_installing_once(self, aliases: None) -> None:
-        before = list(sys.meta_path)
-        sdk.install_aliases()
-        assert sys.meta_path == before
-
-    def test_removed_aliases_are_gone(self, aliases: None) -> None:
-        importlib.import_module("cloudevents.http.event")
-        sdk.remove_aliases()
-        with pytest.raises(ModuleNotFoundError, match=r"No module named 'cloudevents\.http'"):
-            importlib.import_module("cloudevents.http")
-        assert not hasattr(importlib.import_module("cloudevents"), "http")
-
-    @pytest.mark.parametrize(
-        "name", ["cloudevents.nosuch", "cloudevents.http.nosuch", "cloudevents.sdk.event.v2"]
-    )
-    def test_an_unknown_name_is_told_as_it_was_written(self, name: str, aliases: None) -> None:
-        with pytest.raises(ModuleNotFoundError) as caught:
-            importlib.import_module(name)
-        assert caught.value.name == name
-
-    def test_a_module_that_the_sdk_offers_is_never_shadowed(self, tmp_path: Path) -> None:
-        """As in SDK 1.x, or a version that has `cloudevents.http` again."""
-        package = tmp_path / "cloudevents"
-        for path in ("", "http", "v1", "v1/http", "v1/sdk"):
-            (package / path).mkdir()
-            (package / path / "__init__.py").write_text(f"mine = {path!r}")
-            (package / path / "event.py").write_text(f"mine = {path!r}")
-        done = run(
-            f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
-            "from pyfunc.cloudevents import sdk;"
-            "sdk.install_aliases(); import cloudevents.http.event, cloudevents.sdk;"
-            "print(cloudevents.http.mine, cloudevents.http.event.mine, cloudevents.sdk.mine)"
-        )
-        assert done.stdout == "http http v1/sdk\n", done.stderr
-
-    def test_an_sdk_without_v1_has_no_old_names(self, tmp_path: Path) -> None:
-        (tmp_path / "cloudevents").mkdir()
-        (tmp_path / "cloudevents" / "__init__.py").touch()
-        done = run(
-            f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
-            "from pyfunc.cloudevents import sdk;"
-            "sdk.install_aliases(); import cloudevents.http"
-        )
-        assert done.stderr.endswith("ModuleNotFoundError: No module named 'cloudevents.http'\n")
-
-    def test_threads_that_import_at_once_get_the_finished_module(self) -> None:
-        code = (
-            "import threading; from pyfunc.cloudevents import sdk; sdk.install_aliases(); got = [];"
-            "start = threading.Barrier(8)\n"
-            "def main():\n"
-            "    start.wait()\n"
-            "    from cloudevents.http.event import CloudEvent\n"
-            "    from cloudevents.conversion import to_binary\n"
-            "    got.append((CloudEvent, to_binary))\n"
-            "threads = [threading.Thread(target=main) for _ in range(8)]\n"
-            "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
-            "print(len(got), len(set(got)))"
-        )
-        done = run(code)
-        assert done.stdout == "8 1\n", done.stderr
-        assert done.stderr.count("SDK 1.x") == 1
-
-    def test_the_line_is_logged_once_by_many_threads(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        finder = sdk.AliasFinder()
-        threads = [
-            threading.Thread(target=finder._tell, args=("cloudevents.a", "cloudevents.v1.a"))
-            for _ in range(8)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(caplog.records) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.* is deprecated as of 1:DeprecationWarning")  # the SDK's own
@@ -761,11 +527,6 @@ class TestDocs:
     def test_every_class_is_listed(self) -> None:
         listed = set(re.findall(r"`(cloudevents[.\w]+\.\w*Event)`", self.TEXT))
         assert listed == {name for name in CLASSES if ".pydantic.v" not in name}
-
-    def test_every_old_name_is_listed(self) -> None:
-        rows = re.findall(r"\| `cloudevents\.(\w+)` \| `cloudevents\.v1\.(\w+)` \|", self.TEXT)
-        assert {old for old, _ in rows} == sdk._OLD_NAMES
-        assert all(old == new for old, new in rows)
 
 
 class TestRecheckOnUpgrade:
