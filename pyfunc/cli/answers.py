@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pyfunc.cloudevents import sdk
-from pyfunc.function.conversion import type_name
+from pyfunc.function.annotations import type_name
 from pyfunc.function.signature import Plan
 from pyfunc.settings import Settings
 

@@ -1,43 +1,32 @@
-"""Into what: raw values to the type that a parameter is annotated with.
+"""Convert received data to the type that a parameter is annotated with.
 
-msgspec does the work for dataclasses, TypedDicts, Structs, attrs classes, enumerations, dates and
-unions of those; a pydantic model, wherever it stands in a type, validates itself.
+msgspec decodes dataclasses, TypedDicts, Structs, attrs classes, enumerations, dates and unions of
+those; a pydantic model, wherever it stands in a type, validates itself. Choosing the data for a
+parameter is left to `signature`.
 """
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import NoneType, UnionType
-from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
 from pyfunc.cloudevents.data import Kind, Payload, media_type, parse_json, refuse_extremes
 from pyfunc.errors import DataError, MalformedBodyError
+from pyfunc.function.annotations import (
+    UnsupportedTypeError,
+    bare,
+    members_of,
+    refuse_value,
+    type_name,
+    without_none,
+)
+from pyfunc.function.misfits import OWN_PATH, misfit, path_and_reason, pydantic_reason
 
-__all__ = ["UnsupportedTypeError", "from_payload", "from_strings", "type_name"]
+__all__ = ["from_payload", "from_strings"]
 
 FromPayload = Callable[[Payload | None], Any]
-
-
-class UnsupportedTypeError(TypeError):
-    """An annotation that no value off the wire can be converted to."""
-
-
-def type_name(annotation: Any) -> str:
-    """An annotation as its author wrote it, more or less."""
-    if annotation in (None, NoneType):
-        return "None"
-    members = get_args(annotation)
-    if get_origin(annotation) in (Union, UnionType):
-        return " | ".join(map(type_name, members))
-    if isinstance(annotation, type) and not members:
-        return annotation.__qualname__.rpartition(".<locals>.")[2]
-    if members and isinstance(get_origin(annotation), type):
-        return f"{type_name(get_origin(annotation))}[{', '.join(map(type_name, members))}]"
-    if isinstance(annotation, TypeVar | NewType):
-        return annotation.__name__
-    return "..." if annotation is ... else str(annotation).replace("typing.", "")
 
 
 def from_payload(name: str, annotation: Any, default: Any = ...) -> FromPayload | None:
@@ -51,8 +40,8 @@ def from_payload(name: str, annotation: Any, default: Any = ...) -> FromPayload 
     Raises:
         UnsupportedTypeError: Nothing can be converted to that type.
     """
-    _refuse_value(annotation)
-    wanted, optional = _without_none(_plain(annotation))
+    refuse_value(annotation)
+    wanted, optional = without_none(bare(annotation))
     if wanted in _AS_IT_COMES:
         return None
     read = _simple(annotation, wanted, optional) or _typed(annotation)
@@ -69,7 +58,7 @@ def from_payload(name: str, annotation: Any, default: Any = ...) -> FromPayload 
         try:
             return read(payload)
         except msgspec.ValidationError as error:
-            raise _misfit(name, error) from None
+            raise misfit(name, error) from None
 
     return convert
 
@@ -88,8 +77,8 @@ def from_strings(name: str, annotation: Any, default: Any = ...) -> Callable[[An
     Raises:
         UnsupportedTypeError: Nothing can be converted to that type.
     """
-    _refuse_value(annotation)
-    wanted, optional = _without_none(_plain(annotation))
+    refuse_value(annotation)
+    wanted, optional = without_none(bare(annotation))
     takes_all = _takes_all(wanted)
     complete = _completion(wanted)
     absent = default if default is not ... else None
@@ -102,7 +91,7 @@ def from_strings(name: str, annotation: Any, default: Any = ...) -> Callable[[An
         try:
             return complete(msgspec.convert(plain, wanted, strict=False, dec_hook=_validate))
         except msgspec.ValidationError as error:
-            raise _misfit(name, error) from None
+            raise misfit(name, error) from None
 
     return convert
 
@@ -115,33 +104,7 @@ _SIMPLE: Mapping[Any, Callable[[Payload], Any]] = {
 }
 
 
-# --- annotations ----------------------------------------------------------------------------------
-
-
-def _refuse_value(annotation: Any) -> None:
-    try:
-        hash(annotation)
-    except TypeError:
-        hint = f"; did you mean list[{type_name(annotation[0])}]?" if _is_list(annotation) else ""
-        raise UnsupportedTypeError(f"it is a value, not a type{hint}") from None
-
-
-def _is_list(annotation: Any) -> bool:
-    return isinstance(annotation, list) and len(annotation) == 1
-
-
-def _plain(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
-def _without_none(annotation: Any) -> tuple[Any, bool]:
-    if get_origin(annotation) not in (Union, UnionType):
-        return annotation, False
-    members = get_args(annotation)
-    rest = [member for member in members if member is not NoneType]
-    if len(rest) == len(members):
-        return annotation, False
-    return (rest[0] if len(rest) == 1 else Union[tuple(rest)]), True  # noqa: UP007
+# --- types ----------------------------------------------------------------------------------------
 
 
 def _type_info(annotation: Any) -> Any:
@@ -233,7 +196,7 @@ def _takes_all(wanted: Any) -> Callable[[str], bool]:
     if isinstance(info, msgspec.inspect.CustomType):
         fields = getattr(info.cls, "model_fields", {}).items()
         aliases = [(f.validation_alias or f.alias or name, f.annotation) for name, f in fields]
-        many = frozenset(k for k, hint in aliases if get_origin(_without_none(hint)[0]) in _MANY)
+        many = frozenset(k for k, hint in aliases if get_origin(without_none(hint)[0]) in _MANY)
         return many.__contains__
     if not hasattr(info, "fields") or isinstance(info, msgspec.inspect.NamedTupleType):
         raise UnsupportedTypeError("expected a type with named fields, such as a dataclass")
@@ -318,8 +281,8 @@ def _first_that_fits(members: tuple[Any, ...]) -> Callable[[bytes], Any]:
             try:
                 return decode_member(text)
             except msgspec.ValidationError as error:
-                path, reason = _path_and_reason(error)
-                faults.append(f"{_OWN_PATH}{path[1:]}: {reason}, as {name}")
+                path, reason = path_and_reason(error)
+                faults.append(f"{OWN_PATH}{path[1:]}: {reason}, as {name}")
         raise msgspec.ValidationError("".join(faults))
 
     return decode
@@ -328,7 +291,7 @@ def _first_that_fits(members: tuple[Any, ...]) -> Callable[[bytes], Any]:
 def _by_pydantic(annotation: Any) -> Callable[[Any], Any] | None:
     """For a union of models, or of a model and something else, which msgspec does not take."""
     pydantic = sys.modules.get("pydantic")
-    if pydantic is None or not any(hasattr(m, "model_validate") for m in _members(annotation)):
+    if pydantic is None or not any(hasattr(m, "model_validate") for m in members_of(annotation)):
         return None
     adapter = pydantic.TypeAdapter(annotation)
 
@@ -336,15 +299,9 @@ def _by_pydantic(annotation: Any) -> Callable[[Any], Any] | None:
         try:
             return adapter.validate_python(value)
         except ValueError as error:
-            raise msgspec.ValidationError(_pydantic_reason(error)) from None
+            raise msgspec.ValidationError(pydantic_reason(error)) from None
 
     return validate
-
-
-def _members(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    for argument in get_args(annotation):
-        yield from _members(argument)
 
 
 def _is_text(payload: Payload) -> bool:
@@ -387,40 +344,4 @@ def _validate(wanted: Any, value: Any) -> Any:
             return wanted.model_validate_json(msgspec.json.encode(value))
         return validate(value)
     except ValueError as error:
-        raise ValueError(_pydantic_reason(error)) from None
-
-
-def _pydantic_reason(error: Any) -> str:
-    """`.items[2].qty: Input should be a valid integer`, each fault behind a mark."""
-    faults = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        steps = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in fault["loc"])
-        faults.append(f"{steps}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
-    return "".join(_OWN_PATH + fault for fault in faults)
-
-
-_OWN_PATH = "\x00"  # marks a reason that starts with a path of its own
-
-# How msgspec says where: "... - at `$.items[2].qty`".
-_PATH = r"(?s) - at `(\$.*)`$"
-
-
-def _misfit(name: str, error: Exception) -> DataError:
-    """msgspec's "Expected `int`, got `str` - at `$.a`" as "$.a: expected int, got str"."""
-    path, reason = _path_and_reason(error)
-    if reason.startswith(_OWN_PATH):
-        faults = [f"{path}{fault}" for fault in reason.split(_OWN_PATH)[1:]]
-    else:
-        faults = [f"{path}: {reason}"]
-    return DataError(f"{name} does not fit: {'; '.join(faults)}", errors=faults)
-
-
-def _path_and_reason(error: Exception) -> tuple[str, str]:
-    reason, path = str(error), "$"
-    if (found := re.search(_PATH, reason)) is not None:
-        reason, path = reason[: found.start()], found[1]
-    missing = "Object missing required field "
-    if reason.startswith(missing):
-        return f"{path}.{reason.removeprefix(missing).strip('`')}", "missing"
-    reason = reason.replace("`", "")
-    return path, f"{reason[:1].lower()}{reason[1:]}"
+        raise ValueError(pydantic_reason(error)) from None

@@ -9,13 +9,14 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from types import NoneType, SimpleNamespace, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from pyfunc.cloudevents import sdk
 from pyfunc.errors import SignatureError
-from pyfunc.function.conversion import UnsupportedTypeError, from_payload, from_strings, type_name
+from pyfunc.function.annotations import UnsupportedTypeError, bare, type_name
+from pyfunc.function.conversion import from_payload, from_strings
 from pyfunc.function.invocation import Invocation
 from pyfunc.function.sources import (
     SOURCES,
@@ -207,7 +208,7 @@ def _returns(function: Callable[..., Any]) -> Any:
     try:
         annotation = _signature(function).return_annotation
         namespace = getattr(_author(function), "__globals__", {})
-        return ... if annotation is _EMPTY else _plain(_evaluated(annotation, namespace))
+        return ... if annotation is _EMPTY else bare(_evaluated(annotation, namespace))
     except (_Unbindable, TypeError, ValueError):
         return ...
 
@@ -247,11 +248,6 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
         ) from None
 
 
-def _plain(annotation: Any) -> Any:
-    """Without what `Annotated` adds."""
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-
-
 def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source | None:
     """Where from: by the annotation, else by the name."""
     asked = _dotted_names(annotation)
@@ -266,7 +262,7 @@ def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source |
 
 def _dotted_names(annotation: Any) -> set[str]:
     """The dotted name of an annotation, or those of the members of a union."""
-    annotation = _plain(annotation)
+    annotation = bare(annotation)
     if (of_the_sdk := sdk.event_type(annotation)) is not None:
         return {of_the_sdk}
     if get_origin(annotation) in (Union, UnionType):
@@ -280,7 +276,7 @@ def _dotted_names(annotation: Any) -> set[str]:
 
 
 def _is_optional(annotation: Any) -> bool:
-    annotation = _plain(annotation)
+    annotation = bare(annotation)
     return get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation)
 
 
@@ -291,18 +287,18 @@ def _conversion(
     parameter: inspect.Parameter, annotation: Any, source: Source
 ) -> tuple[Read, str, str]:
     """The reader with the conversion in it, the type converted to, and a warning or two quotes."""
-    bare = _plain(annotation)
-    if _is_open(bare):
+    plain = bare(annotation)
+    if _is_open(plain):
         return _or_default(parameter, source), "", ""
-    if _dotted_names(bare).intersection(source.types):
-        return source.typed_read(bare) if source.typed_read else source.read, "", ""
+    if _dotted_names(plain).intersection(source.types):
+        return source.typed_read(plain) if source.typed_read else source.read, "", ""
     try:
         read = _CONVERSIONS[source.conversion](parameter, annotation, source)
     except UnsupportedTypeError as error:
-        raise _Unbindable(f"{type_name(bare)} cannot be converted to: {error}") from None
+        raise _Unbindable(f"{type_name(plain)} cannot be converted to: {error}") from None
     if read is not None:
-        return read, type_name(bare), ""
-    return source.read, "", _mismatch(parameter.name, bare, source)
+        return read, type_name(plain), ""
+    return source.read, "", _mismatch(parameter.name, plain, source)
 
 
 def _is_open(annotation: Any) -> bool:
@@ -334,11 +330,11 @@ def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source)
 
 
 def _from_strings(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    bare = _plain(annotation)
-    if bare is str:
+    plain = bare(annotation)
+    if plain is str:
         return lambda invocation: invocation.request.rel_url.raw_query_string
-    if _is_mapping(bare) and (get_args(bare) or (str,))[-1] in (str, Any, object):
-        return _as_dict(parameter, bare, source)
+    if _is_mapping(plain) and (get_args(plain) or (str,))[-1] in (str, Any, object):
+        return _as_dict(parameter, plain, source)
     convert = from_strings(parameter.name, annotation, _default(parameter))
     return lambda invocation: convert(source.read(invocation))
 
@@ -348,8 +344,8 @@ def _default(parameter: inspect.Parameter) -> Any:
 
 
 def _as_dict(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    bare = _plain(annotation)
-    if (get_origin(bare) or bare) is not dict:
+    plain = bare(annotation)
+    if (get_origin(plain) or plain) is not dict:
         return None
     return lambda invocation: dict(source.read(invocation))
 

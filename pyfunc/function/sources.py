@@ -14,7 +14,7 @@ from multidict import istr
 from pyfunc.cloudevents import sdk
 from pyfunc.cloudevents.data import Payload, media_type
 from pyfunc.errors import DataError
-from pyfunc.function.conversion import type_name
+from pyfunc.function.annotations import type_name
 from pyfunc.function.invocation import Invocation
 from pyfunc.request import flask as flaskbridge
 from pyfunc.request.view import Request

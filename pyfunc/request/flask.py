@@ -1,7 +1,7 @@
-"""The bridge to Flask: real Flask requests for functions that want them, their answers for aiohttp.
+"""The bridge to Flask: Flask requests for functions that use them, Flask responses for aiohttp.
 
-Flask is imported when a bridge is built, which happens only for functions that use it; telling a
-Flask answer from others imports nothing. What is sent, and how, is left to the rooms above.
+Flask is imported when a bridge is built, only for functions that use it; recognizing a response of
+Flask imports nothing. Sending responses is left to the packages above.
 """
 
 from __future__ import annotations
@@ -63,23 +63,23 @@ def mentions_flask(code: CodeType) -> bool:
 
 
 def flask_answer_types() -> tuple[type[Any], ...]:
-    """The classes of what `flask_answer` takes; empty while Werkzeug is not imported."""
+    """The classes that `flask_answer` accepts; empty while Werkzeug is not imported."""
     return _loaded("werkzeug.wrappers.response", "Response") + flask_error_types()
 
 
 def flask_error_types() -> tuple[type[Exception], ...]:
-    """The root of what `flask.abort` raises; empty while Werkzeug is not imported."""
+    """The base class of the errors of `flask.abort`; empty while Werkzeug is not imported."""
     return _loaded("werkzeug.exceptions", "HTTPException")
 
 
 def _loaded(module: str, name: str) -> tuple[type[Any], ...]:
     # Another thread may be in the middle of the import: the class is not there yet then.
-    found = getattr(sys.modules.get(module), name, None)
-    return () if found is None else (found,)
+    cls = getattr(sys.modules.get(module), name, None)
+    return () if cls is None else (cls,)
 
 
 def flask_request(request: web.Request, body: bytes) -> Request:
-    """The request as a `flask.Request`: that of the context of this invocation, else a new one.
+    """The request as a `flask.Request`: the one of this invocation's context, else a new one.
 
     Args:
         request: aiohttp's request.
@@ -136,7 +136,7 @@ class AnswerBody(Iterator[bytes]):
 
 
 class FlaskAnswer(msgspec.Struct, frozen=True):
-    """What a Flask response comes to for one request.
+    """A Flask response as it is sent for one request.
 
     Attributes:
         status: The status code.
@@ -192,7 +192,7 @@ class FlaskBridge:
     """
 
     def __init__(self, import_name: str) -> None:
-        # Imported late: it takes longer than the rest of pyfunc, and most functions do without.
+        # Imported late: it takes longer than the rest of pyfunc, and few functions use it.
         from flask import Flask
         from werkzeug.wsgi import FileWrapper
 

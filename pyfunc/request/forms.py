@@ -1,7 +1,7 @@
-"""Reads forms and queries: from bytes that are in memory already to multi-dicts of text and files.
+"""Parse forms and queries that are in memory into multi-dicts of text and files.
 
 Uploaded files have the attributes of Werkzeug's, which functions written for Flask rely on.
-Nothing here knows a request.
+Reading a request is left to `view`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PART_CHARSETS = frozenset({"ascii", "us-ascii", "utf-8", "iso-8859-1"})
 
 
 class UploadedFile:
-    """A file of a multipart form: its bytes as a stream, and what its part says about them.
+    """A file of a multipart form: its content as a stream, and the headers of its part.
 
     Attributes:
         stream: The content, seekable, from its start.
@@ -70,15 +70,15 @@ class UploadedFile:
 
     @property
     def content_length(self) -> int:
-        """The length in bytes that the part's headers tell; 0 if they do not."""
+        """The part's `Content-Length` in bytes; 0 if it has none."""
         return self.headers.get("Content-Length", 0, type=int)
 
     def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes from where the stream stands, or all that is left."""
+        """Read up to `size` bytes from the current position, or the rest."""
         return self.stream.read(size)
 
     def save(self, dst: str | os.PathLike[str] | BinaryIO, buffer_size: int = 64 * 1024) -> None:
-        """Copy what is left of the stream to a path, or to a file open for binary writing."""
+        """Copy the rest of the stream to a path, or to a file open for binary writing."""
         if isinstance(dst, str) or hasattr(dst, "__fspath__"):
             with Path(dst).open("wb") as file:
                 shutil.copyfileobj(self.stream, file, buffer_size)
@@ -86,7 +86,7 @@ class UploadedFile:
             shutil.copyfileobj(self.stream, dst, buffer_size)
 
     def close(self) -> None:
-        """Let go of the content."""
+        """Free the content."""
         self.stream.close()
 
     def __bool__(self) -> bool:

@@ -1,7 +1,7 @@
-"""What single headers of a request say: options, cookies, credentials, preferences.
+"""Parse single headers of a request: parameters, cookies, credentials, preferences.
 
-Names are Werkzeug's, which functions written for Flask rely on. Every parser takes the header's
-text and nothing else, so that none of them needs a request.
+Names are Werkzeug's, which functions written for Flask rely on. Every parser takes the text of a
+header; finding it in a request is left to `view`.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class Authorization(msgspec.Struct, frozen=True):
 
     Attributes:
         type: The scheme in lower case, such as `basic` or `bearer`.
-        parameters: What schemes with parameters send; `username` and `password` of Basic.
-        token: What schemes with a token send, such as Bearer.
+        parameters: The parameters of schemes such as Digest; `username` and `password` of Basic.
+        token: The token of schemes such as Bearer.
     """
 
     type: str
@@ -164,7 +164,7 @@ def _parameters(text: str) -> Mapping[str, str]:
 
 
 class Accept(tuple[tuple[str, float], ...]):
-    """The media types that a caller takes, each with its quality from 0 to 1.
+    """The media types that a caller accepts, each with its quality from 0 to 1.
 
     They are in the order in which they are tried: the most specific first, then the best.
     """
@@ -172,12 +172,12 @@ class Accept(tuple[tuple[str, float], ...]):
     __slots__ = ()
 
     def quality(self, mimetype: str) -> float:
-        """How much the caller likes a media type; 0 means not at all."""
+        """The quality of a media type for the caller; 0 means not acceptable."""
         match = self._match(mimetype)
         return match[1] if match else 0
 
     def best_match(self, matches: Iterable[str], default: str | None = None) -> str | None:
-        """The one of some media types that the caller likes best, the first of equals."""
+        """The media type with the highest quality, the first of equals."""
         best, best_rank = default, (0.0, (False, False))
         for mimetype in matches:
             match = self._match(mimetype)

@@ -1,7 +1,7 @@
-"""The containers of a request: names with one or more values, read with Werkzeug's convention.
+"""Containers of names with one or more values, with Werkzeug's methods.
 
-They hold what other rooms have parsed; a name that the request lacks is the caller's mistake and
-is answered with 400, as Flask does, unless the function catches the `KeyError`.
+A name that the request lacks is the caller's mistake and is answered with 400, as in Flask, unless
+the function catches the `KeyError`. Parsing is left to `headers` and `forms`.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class MultiDict(dict[str, V], Generic[V]):
         return ((name, value) for name, values in self._lists.items() for value in values)
 
     def _immutable(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError("what a request holds cannot be changed; change a `.copy()`")
+        raise TypeError("the parts of a request cannot be changed; change a `.copy()`")
 
     __setitem__ = __delitem__ = __ior__ = _immutable
     clear = pop = popitem = setdefault = update = _immutable

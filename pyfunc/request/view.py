@@ -1,7 +1,7 @@
-"""The request as a plain `def` sees it: synchronous, body read, with the names of Flask's.
+"""The request as a plain `def` sees it: synchronous, its body read, with Flask's names.
 
-Everything that Flask has no name for passes through to aiohttp's request. What the function does
-not ask for is not computed.
+Any other attribute is looked up on aiohttp's request. Each part is computed when the function asks
+for it. Parsing headers and forms is left to `headers` and `forms`.
 """
 
 from __future__ import annotations

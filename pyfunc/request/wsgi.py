@@ -1,7 +1,7 @@
-"""One HTTP request as a WSGI environ (PEP 3333), from aiohttp's request and the body that was read.
+"""Build the WSGI environ (PEP 3333) of a request from aiohttp's request and its body.
 
-Flask's request is made of this, and functions written for Flask look into it. Nothing here knows
-Flask; who may see the environ is decided by the rooms above.
+Flask's request is made of it, and functions written for Flask read it. Flask itself is left to
+`flask`.
 """
 
 import sys

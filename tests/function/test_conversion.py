@@ -8,7 +8,8 @@ from multidict import MultiDict
 
 from pyfunc.cloudevents.data import Payload, dump_json, media_type
 from pyfunc.errors import DataError, MalformedBodyError
-from pyfunc.function.conversion import UnsupportedTypeError, from_payload, from_strings, type_name
+from pyfunc.function.annotations import UnsupportedTypeError, type_name
+from pyfunc.function.conversion import from_payload, from_strings
 from tests.conftest import Load, Serve, event_headers
 
 TYPES = """

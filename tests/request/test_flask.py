@@ -26,16 +26,10 @@ from pyfunc.request.flask import (
     flask_request,
     mentions_flask,
 )
-from tests.support import flask_twin
-from tests.support.flask_twin import END, MULTIPART, REQUESTS, part
+from tests.support.flask_twin import END, MULTIPART, part
+from tests.support.views import catch_all
 
 Function = Callable[[flask.Request], Any]
-
-
-@pytest.fixture(scope="module")
-def flask_port() -> Iterator[int]:
-    with flask_twin.flask_server() as port:
-        yield port
 
 
 async def in_thread(call: Callable[[], Any]) -> Any:
@@ -82,28 +76,7 @@ def app_for(
             return await send_answer(flask_answer(result, request), request)
         return web.json_response(result)
 
-    app = web.Application(client_max_size=32 * 1024**2)
-    app.router.add_route("*", "/{tail:.*}", handler)
-    return app
-
-
-@pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in REQUESTS.items()])
-async def test_the_request_answers_as_under_werkzeugs_server(
-    raw: bytes, aiohttp_client: AiohttpClient, flask_port: int
-) -> None:
-    async def handler(request: web.Request) -> web.Response:
-        body = await request.read()
-        return web.json_response(flask_twin.ask_all(lambda: flask_request(request, body)))
-
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handler)
-    client = await aiohttp_client(app)
-    assert client.port is not None
-
-    ours = await flask_twin.answers_of(client.port, raw)
-    flasks = await flask_twin.answers_of(flask_port, raw)
-
-    assert ours == flasks
+    return catch_all(handler)
 
 
 def use_flasks_names(req: flask.Request) -> flask.Response:

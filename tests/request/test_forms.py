@@ -1,0 +1,108 @@
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import FormData
+from pytest_aiohttp.plugin import AiohttpClient
+
+from pyfunc.request.view import Request
+from tests.support.flask_twin import BOUNDARY, END, MULTIPART, URLENCODED, part
+from tests.support.views import view_app
+
+
+async def test_a_form_of_several_megabytes_arrives_whole(aiohttp_client: AiohttpClient) -> None:
+    # Line ends and parts of the boundary are what a parser looks at twice.
+    content = (b"\r\n--" + BOUNDARY[:-1].encode() + bytes(range(256))) * 18_000
+    text = "€" * 1_000_000
+
+    def look(req: Request) -> Any:
+        return [
+            req.files["upload"].read() == content,
+            req.files["upload"].filename,
+            req.form["text"] == text,
+            len(req.get_data()) > len(content),
+        ]
+
+    client = await aiohttp_client(view_app(look))
+    form = part('name="upload"; filename="größe.bin"', content)
+    form += part('name="text"', text.encode()) + END
+    response = await client.post("/", data=BytesIO(form), headers={"Content-Type": MULTIPART})
+
+    assert len(content) > 5_000_000
+    assert await response.json() == [True, "größe.bin", True, True]
+
+
+async def test_a_file_can_be_saved_to_a_path_and_to_a_file(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    def look(req: Request) -> Any:
+        file = req.files["f"]
+        file.save(tmp_path / "by path")
+        file.seek(0)
+        file.save(str(tmp_path / "by name"))
+        file.seek(2)
+        rest = BytesIO()
+        file.save(rest)
+        file.close()
+        return [rest.getvalue().decode(), file.stream.closed, repr(file)]
+
+    client = await aiohttp_client(view_app(look))
+    form = FormData()
+    form.add_field("f", b"content", filename="a.txt", content_type="text/plain")
+    response = await client.post("/", data=form)
+
+    assert await response.json() == ["ntent", True, "<UploadedFile: 'a.txt' ('text/plain')>"]
+    assert (tmp_path / "by path").read_bytes() == b"content"
+    assert (tmp_path / "by name").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "detail"),
+    [
+        pytest.param(
+            MULTIPART,
+            part('name="a"', b"1"),
+            400,
+            "the multipart form is malformed: Unexpected end of multipart stream (parser closed)",
+            id="cut off",
+        ),
+        pytest.param(
+            MULTIPART,
+            b"",
+            400,
+            "the multipart form is malformed: Unexpected end of multipart stream (parser closed)",
+            id="empty",
+        ),
+        pytest.param(
+            "multipart/form-data",
+            END,
+            400,
+            "the multipart form's Content-Type names no boundary",
+            id="no boundary",
+        ),
+        pytest.param(
+            MULTIPART,
+            f"--{BOUNDARY}\r\nContent-Type: text/plain\r\n\r\n1\r\n".encode() + END,
+            400,
+            "the multipart form is malformed: Missing Content-Disposition segment header",
+            id="a part without a name",
+        ),
+        pytest.param(
+            MULTIPART,
+            part('name="a"', b"1") * 1001 + END,
+            413,
+            "the form has more than 1000 parts, or headers of a part that are too large",
+            id="too many parts",
+        ),
+        pytest.param(
+            URLENCODED, b"a=\xff", 400, "the form is not UTF-8 text", id="urlencoded, not text"
+        ),
+    ],
+)
+async def test_a_malformed_form_is_refused(
+    content_type: str, body: bytes, status: int, detail: str, aiohttp_client: AiohttpClient
+) -> None:
+    client = await aiohttp_client(view_app(lambda req: len(req.form)))
+    response = await client.post("/", data=body, headers={"Content-Type": content_type})
+    assert (response.status, await response.json()) == (status, {"detail": detail})
