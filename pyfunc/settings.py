@@ -374,6 +374,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "cancel the invocation of an HTTP function whose client has gone away",
         group="limits",
     )
+    plain: bool = _option(
+        False,
+        _switch,
+        "true or false",
+        "serve with aiohttp's public API only, without the fast path",
+        group="life",
+    )
     workers: int = _option(
         1,
         _count,
