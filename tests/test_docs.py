@@ -26,7 +26,7 @@ import pyfunc
 from pyfunc import errors
 from pyfunc.__main__ import _parser
 from pyfunc.telemetry.metrics import HELP
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 from tests.support.blocks import PAGES, Block, Step, blocks, same, steps
 from tests.support.serving import ROOT, environment
 

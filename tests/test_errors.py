@@ -6,7 +6,8 @@ import pytest
 
 from pyfunc import errors
 from pyfunc.errors import PyFuncError, Reject, RequestError, Retry, SignatureError, StartupError
-from tests.conftest import Serve, event_headers
+from tests.support.apps import Serve
+from tests.support.events import event_headers
 
 
 def classes() -> dict[str, type[PyFuncError]]:

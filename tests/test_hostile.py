@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import write
+from tests.support.files import write
 from tests.support.serving import Served
 
 ECHO = b"ECHO" * 4

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Serve
+from tests.support.apps import Serve
 
 REQUESTS = 3
 

@@ -13,7 +13,8 @@ from aiohttp import ClientResponse
 from yarl import URL
 
 from pyfunc import Event, Reject, Retry
-from tests.conftest import Client, Serve, event_headers
+from tests.support.apps import Client, Serve
+from tests.support.events import event_headers
 
 DOCS = Path(__file__).parents[2] / "docs" / "cloudevents.md"
 TESTS = Path(__file__).parents[1]

@@ -28,7 +28,7 @@ from pyfunc.cloudevents.http_binding import (
 )
 from pyfunc.cloudevents.json_format import BATCH_TYPE, STRUCTURED_TYPE
 from pyfunc.errors import InvalidEventError, ReplyError, RequestError
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 
 REQUIRED = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0"}
 

@@ -17,7 +17,7 @@ from cloudevents.v1.conversion import to_binary, to_structured
 from cloudevents.v1.http import CloudEvent as V1Event
 
 from pyfunc.function.loader import load
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 
 # The SDK warns of its own functions.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

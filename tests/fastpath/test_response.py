@@ -13,7 +13,7 @@ from pyfunc.fastpath.connection import Runner
 from pyfunc.fastpath.response import DirectResponse
 from pyfunc.function.loader import loaded_from
 from pyfunc.settings import Settings
-from tests.conftest import Function, Load
+from tests.support.apps import Function, Load
 
 Answer = tuple[bytes, list[bytes], bytes]
 

@@ -10,7 +10,8 @@ from pyfunc.cloudevents.data import Payload, dump_json, media_type
 from pyfunc.errors import DataError, MalformedBodyError
 from pyfunc.function.annotations import UnsupportedTypeError, type_name
 from pyfunc.function.conversion import from_payload, from_strings
-from tests.conftest import Load, Serve, event_headers
+from tests.support.apps import Load, Serve
+from tests.support.events import event_headers
 
 TYPES = """
     import datetime, decimal, enum, typing, uuid

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,23 +10,12 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 from pytest_aiohttp.plugin import AiohttpClient
 
-from pyfunc.app import create_app
 from pyfunc.cloudevents.event import Event
 from pyfunc.errors import Reject
 from pyfunc.function.invocation import Context, Invocation
-from pyfunc.function.loader import Loaded
 from pyfunc.function.trace_context import request_id, trace_context
-from pyfunc.settings import Settings
-
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-HEADER = f"00-{TRACE}-00f067aa0ba902b7-01"
-EXTENSION = "00-11111111111111111111111111111111-2222222222222222-01"
-EVENT = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
-
-
-def app_for(function: Callable[..., Any], **options: Any) -> web.Application:
-    loaded = Loaded(function, MappingProxyType({}), "func", function.__name__, "func.py")
-    return create_app(Settings(**options), loaded)
+from tests.support.apps import app_for
+from tests.support.events import EVENT, EXTENSION, HEADER, TRACE
 
 
 def ids_of(headers: dict[str, str], attributes: dict[str, Any] | None = None) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ import pytest
 
 from pyfunc.errors import LoadError
 from pyfunc.function.loader import load, loaded_from
-from tests.conftest import Load, write
+from tests.support.apps import Load
+from tests.support.files import write
 
 pytestmark = pytest.mark.usefixtures("_modules")
 

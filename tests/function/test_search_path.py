@@ -6,7 +6,7 @@ import pytest
 
 from pyfunc.function.loader import load
 from pyfunc.function.search_path import put_first
-from tests.conftest import write
+from tests.support.files import write
 
 pytestmark = pytest.mark.usefixtures("_modules")
 

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from pyfunc.errors import SignatureError
 from pyfunc.function.signature import Plan, compile_plan
 from pyfunc.function.sources import SOURCES, Needs
-from tests.conftest import Load
+from tests.support.apps import Load
 
 
 @pytest.fixture

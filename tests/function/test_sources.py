@@ -7,7 +7,8 @@ import pytest
 from aiohttp import FormData
 
 from pyfunc.function.sources import SOURCES
-from tests.conftest import Client, Serve, event_headers
+from tests.support.apps import Client, Serve
+from tests.support.events import event_headers
 
 SDK = {
     "cloudevents.core.v1.event.CloudEvent": "cloudevents.core.v1.event.CloudEvent",

@@ -9,7 +9,7 @@ import pytest
 
 from pyfunc.cloudevents.data import parse_json
 from pyfunc.function.tracebacks import format_user_traceback, user_frames
-from tests.conftest import Load
+from tests.support.apps import Load
 
 
 def raised(call: Callable[[], Any]) -> BaseException:

@@ -18,7 +18,7 @@ from aiohttp import ClientResponse, web
 from pyfunc import Context, Event, Reject, Retry
 from pyfunc.function.invocation import CURRENT
 from pyfunc.invoking.batches import _in_own_context
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 
 BATCH = "application/cloudevents-batch+json"
 

@@ -15,7 +15,7 @@ from pyfunc.function.loader import Loaded, loaded_from
 from pyfunc.invoking.hooks import Check
 from pyfunc.lifecycle import Phase
 from pyfunc.settings import Settings
-from tests.conftest import Serve
+from tests.support.apps import Serve
 
 
 async def main() -> str:

@@ -9,7 +9,9 @@ from aiohttp import web
 from pyfunc.app import create_app
 from pyfunc.function.loader import load, loaded_from
 from pyfunc.settings import Settings
-from tests.conftest import Serve, event_headers, write
+from tests.support.apps import Serve
+from tests.support.events import event_headers
+from tests.support.files import write
 
 LATE = 20  # seconds after which a test has failed
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.conftest import Client, Serve, event_headers
+from tests.support.apps import Client, Serve
+from tests.support.events import event_headers
 
 HEAD = """
     import collections, dataclasses, datetime, decimal, enum, http, typing, uuid

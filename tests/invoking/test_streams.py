@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from pyfunc.app import LIFECYCLE
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 
 LATE = 20  # seconds after which a test has failed
 

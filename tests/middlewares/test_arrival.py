@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pyfunc.app import LIFECYCLE
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 
 
 class Gate:

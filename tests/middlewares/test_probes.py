@@ -9,7 +9,7 @@ import pytest
 
 from pyfunc.app import LIFECYCLE
 from pyfunc.lifecycle import Phase
-from tests.conftest import Client, Serve
+from tests.support.apps import Client, Serve
 
 PATHS = ("/healthz/live", "/healthz/ready", "/health/liveness", "/health/readiness")
 

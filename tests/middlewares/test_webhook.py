@@ -11,7 +11,8 @@ from aiohttp.test_utils import TestServer
 from pyfunc import Event
 from pyfunc.errors import SettingsError
 from pyfunc.settings import Settings
-from tests.conftest import Serve, event_headers
+from tests.support.apps import Serve
+from tests.support.events import event_headers
 
 ORIGIN = "eventemitter.example.com"
 ALLOWED = ("WebHook-Allowed-Origin", "WebHook-Allowed-Rate")

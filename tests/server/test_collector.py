@@ -10,8 +10,8 @@ import pytest
 from pyfunc import Event
 from pyfunc.server import collector
 from pyfunc.server.collector import expecting
-from tests.conftest import Serve
 from tests.invoking.test_batches import deliver, events
+from tests.support.apps import Serve
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from textwrap import dedent
 
 import pytest
 
-from tests.conftest import event_headers
 from tests.restarts import FUNCTIONS, restart_under_load
+from tests.support.events import event_headers
 from tests.support.serving import Served, pyfunc
 
 TOLD = """

@@ -12,7 +12,8 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from pyfunc.cloudevents.event import Event
 from pyfunc.errors import Reject, Retry
-from tests.function.test_invocation import EVENT, app_for
+from tests.support.apps import app_for
+from tests.support.events import EVENT
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from pyfunc.errors import ListenError
 from pyfunc.settings import Address
 from pyfunc.telemetry.metrics import Metrics, listening
-from tests.function.test_invocation import EVENT
+from tests.support.events import EVENT
 from tests.support.serving import Served
 
 ORDERS = """

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.function.test_invocation import EVENT, EXTENSION, HEADER, TRACE
+from tests.support.events import EVENT, EXTENSION, HEADER, TRACE
 from tests.support.serving import Served, environment
 
 BATCH = "application/cloudevents-batch+json"
