@@ -134,8 +134,8 @@ class RequestError(PyFuncError):
         headers: Response headers that belong to the status, such as `Allow`.
     """
 
-    status = 400
-    outcome = "invalid"
+    status: int = 400
+    outcome: str = "invalid"
     """How the request ended, in one word for logs, metrics and traces."""
     errors_member = "errors"
 
@@ -149,8 +149,8 @@ class RequestError(PyFuncError):
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.errors = tuple(errors)
-        self.headers = dict(headers or {})
+        self.errors: tuple[object, ...] = tuple(errors)
+        self.headers: dict[str, str] = dict(headers or {})
         if status is not None:
             self.status = status
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -265,7 +265,7 @@ class Event:
             return NotImplemented
         return self._attributes == other._attributes and self.data == other.data
 
-    __hash__ = None  # type: ignore[assignment]  # events can be changed
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # events can be changed
 
     def __repr__(self) -> str:
         return f"Event({self._attributes!r}, {self.data!r})"

@@ -53,11 +53,11 @@ class TraceContext:
     __slots__ = ("flags", "span_id", "state", "trace_id", "traceparent")
 
     def __init__(self, trace_id: str, span_id: str, flags: str, state: str = "") -> None:
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.flags = flags
-        self.state = state
-        self.traceparent = f"00-{trace_id}-{span_id}-{flags}"
+        self.trace_id: str = trace_id
+        self.span_id: str = span_id
+        self.flags: str = flags
+        self.state: str = state
+        self.traceparent: str = f"00-{trace_id}-{span_id}-{flags}"
         """The value of the header `traceparent`."""
 
     @property

@@ -7,7 +7,7 @@ the function catches the `KeyError`. Parsing is left to `headers` and `forms`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Generic, NoReturn, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, NoReturn, TypeVar, overload
 
 from multidict import CIMultiDict
 
@@ -110,8 +110,14 @@ class MultiDict(dict[str, V], Generic[V]):
     def _immutable(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("the parts of a request cannot be changed; change a `.copy()`")
 
-    __setitem__ = __delitem__ = __ior__ = _immutable
-    clear = pop = popitem = setdefault = update = _immutable
+    __setitem__: Callable[..., NoReturn] = _immutable
+    __delitem__: Callable[..., NoReturn] = _immutable
+    __ior__: Callable[..., NoReturn] = _immutable
+    clear: Callable[..., NoReturn] = _immutable
+    pop: Callable[..., NoReturn] = _immutable
+    popitem: Callable[..., NoReturn] = _immutable
+    setdefault: Callable[..., NoReturn] = _immutable
+    update: Callable[..., NoReturn] = _immutable
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, MultiDict):
@@ -197,7 +203,7 @@ class Headers:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self._values == other._values
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return "".join(f"{name}: {value}\r\n" for name, value in self) + "\r\n"

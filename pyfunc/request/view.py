@@ -215,7 +215,8 @@ class Request:
         """Scheme and host, with a slash at the end."""
         return f"{self.scheme}://{self.host}/"
 
-    root_url = url_root = host_url
+    root_url = host_url
+    url_root = host_url
 
     @property
     def base_url(self) -> str:

@@ -198,7 +198,7 @@ class Invoke:
     """
 
     def __init__(self, places: Sequence[Path] = ()) -> None:
-        self.places = tuple(places)
+        self.places: tuple[Path, ...] = tuple(places)
         self._promised: list[Answer] = []
 
     def __call__(
