@@ -19,6 +19,7 @@ POWERS = {
     "importlib": {
         "__init__.py",
         "cloudevents/sdk.py",
+        "cloudevents/sdk_aliases.py",
         "fastpath/late_imports.py",
         "function/loader.py",
     },

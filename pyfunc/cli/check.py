@@ -95,7 +95,7 @@ def _parameter(binding: Binding) -> Report:
         "name": binding.parameter,
         "source": source.name if source else None,
         "receives": source.gives if source else "its default",
-        "type": binding.annotation or None,
+        "type": binding.type_name or None,
         "absent": _absent(binding),
     }
 
@@ -107,16 +107,16 @@ def _absent(binding: Binding) -> str:
         return "default"
     if source.conversion is Conversion.PAYLOAD:
         return _absent_payload(binding, source.name)
-    fields = source.conversion is Conversion.STRINGS and binding.annotation[:4] not in ("", "dict")
+    fields = source.conversion is Conversion.STRINGS and binding.type_name[:4] not in ("", "dict")
     return "refused" if fields else "never"
 
 
 def _absent_payload(binding: Binding, source: str) -> str:
     if binding.has_default:
         return "default"
-    if binding.optional or (not binding.annotation and source != "body"):
+    if binding.optional or (not binding.type_name and source != "body"):
         return "none"
-    return "empty" if binding.annotation in ("", "str", "bytes", "bytearray") else "refused"
+    return "empty" if binding.type_name in ("", "str", "bytes", "bytearray") else "refused"
 
 
 def _answers(loaded: Loaded, plan: Plan, settings: Settings) -> list[Report]:

@@ -174,7 +174,7 @@ def _request(wanted: Wanted, events: Sequence[Event], mode: ContentMode) -> Outg
 
 def _wanted_by(plan: Plan | None, source: str) -> Any:
     bindings = plan.bindings if plan else ()
-    return next((b.wanted for b in bindings if b.source and b.source.name == source), ...)
+    return next((b.target for b in bindings if b.source and b.source.name == source), ...)
 
 
 def _plain(wanted: Wanted, plan: Plan | None) -> Outgoing:

@@ -1,15 +1,32 @@
-"""Read annotations: their names in messages, their members, and what `Annotated` adds.
+"""Read annotations: evaluate them, name them in messages, ask for their members and types.
 
 Converting values to an annotation is left to `conversion`.
 """
 
-from collections.abc import Iterator
-from types import NoneType, UnionType
-from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from types import NoneType, SimpleNamespace, UnionType
+from typing import (
+    Annotated,
+    Any,
+    NewType,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pyfunc.cloudevents import sdk
 
 __all__ = [
+    "AnnotationError",
     "UnsupportedTypeError",
     "bare",
+    "dotted_names",
+    "evaluate",
+    "is_mapping",
+    "is_open",
+    "is_optional",
     "members_of",
     "refuse_value",
     "type_name",
@@ -17,8 +34,28 @@ __all__ = [
 ]
 
 
+class AnnotationError(Exception):
+    """An annotation that cannot be evaluated."""
+
+
 class UnsupportedTypeError(TypeError):
     """An annotation that no received value can be converted to."""
+
+
+def evaluate(annotation: Any, namespace: dict[str, Any]) -> Any:
+    """Evaluate an annotation and the strings in it.
+
+    Raises:
+        AnnotationError: A name in it is unknown, or an expression in it fails.
+    """
+    holder = SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        return get_type_hints(holder, namespace, include_extras=True)["it"]
+    except Exception as error:  # an annotation may hold any expression
+        raise AnnotationError(
+            f"the annotation {annotation!r} cannot be evaluated ({error});"
+            " import what it names in the module, outside `if TYPE_CHECKING`"
+        ) from None
 
 
 def type_name(annotation: Any) -> str:
@@ -75,3 +112,38 @@ def members_of(annotation: Any) -> Iterator[Any]:
     yield annotation
     for argument in get_args(annotation):
         yield from members_of(argument)
+
+
+def is_open(annotation: Any) -> bool:
+    """Check for `Any` and `object`; by identity, since an annotation may be any value."""
+    return annotation is Any or annotation is object
+
+
+def is_optional(annotation: Any) -> bool:
+    """Check for a union with `None`."""
+    annotation = bare(annotation)
+    return get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation)
+
+
+def is_mapping(annotation: Any) -> bool:
+    """Check for a mapping class other than a `TypedDict`."""
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, Mapping) and not hasattr(kind, "__total__")
+
+
+def dotted_names(annotation: Any) -> set[str]:
+    """The dotted name of a class, or those of the members of a union; SDK events by `EVENT_TYPES`.
+
+    A list of classes gives `list[name]`. Large unions name no source.
+    """
+    annotation = bare(annotation)
+    if (sdk_type := sdk.event_type(annotation)) is not None:
+        return {sdk_type}
+    if get_origin(annotation) in (Union, UnionType):
+        members = get_args(annotation)
+        return set().union(*map(dotted_names, members)) if len(members) < 4 else set()
+    if get_origin(annotation) is list:
+        return {f"list[{name}]" for item in get_args(annotation) for name in dotted_names(item)}
+    if isinstance(annotation, type):
+        return {f"{annotation.__module__}.{annotation.__qualname__}"}
+    return set()

@@ -1,41 +1,38 @@
-"""Compiles a signature against the table of sources into a frozen `Plan`, once, at start.
+"""Compilation of a signature into a frozen `Plan`, once, at start.
 
-The only user of `inspect`. Three steps stay apart: where a value comes from (`_source`), whether
-it may be left out (`_binding`), and into what it is converted (`_conversion`). Precedence: an
-annotation that names a source's type, else the parameter's name, else its default, else an error.
+The only user of `inspect`. Three steps stay apart: the source of a value (`_source`), whether the
+parameter is optional (`_binding`), and the conversion (`readers`). Precedence: an annotation that
+names a source's type, else the parameter's name, else its default, else an error.
 """
 
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from types import NoneType, SimpleNamespace, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 
-from pyfunc.cloudevents import sdk
 from pyfunc.errors import SignatureError
-from pyfunc.function.annotations import UnsupportedTypeError, bare, type_name
-from pyfunc.function.conversion import from_payload, from_strings
-from pyfunc.function.invocation import Invocation
-from pyfunc.function.sources import (
-    SOURCES,
-    Conversion,
-    Needs,
-    Read,
-    Source,
-    body_payload,
-    event_payload,
+from pyfunc.function.annotations import (
+    AnnotationError,
+    UnsupportedTypeError,
+    bare,
+    dotted_names,
+    evaluate,
+    is_open,
+    is_optional,
+    type_name,
 )
+from pyfunc.function.readers import reader
+from pyfunc.function.sources import SOURCES, Needs, Read, Source
 from pyfunc.function.suggest import nearest
 
 __all__ = ["Binding", "Plan", "compile_plan", "is_async", "parameter_names"]
 
 _EMPTY = inspect.Parameter.empty
-_ANYTHING = (_EMPTY, Any, object)
 
 
-class Binding(msgspec.Struct, frozen=True):
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """One parameter with what it receives.
 
     A `source` of `None` means that the parameter keeps its default.
@@ -45,17 +42,17 @@ class Binding(msgspec.Struct, frozen=True):
     source: Source | None
     read: Read
     is_keyword: bool
+    has_default: bool
     optional: bool
-    annotation: str
-    """The type that the value is converted to, as written; empty where it is taken as it comes."""
+    type_name: str = ""
+    """The type that the value is converted to, as written; empty where it is not converted."""
+    target: Any = ...
+    """The evaluated annotation that it is converted to; `...` where it is not converted."""
     warning: str = ""
-    wanted: Any = ...
-    """The evaluated annotation that it is converted to; `...` where it is taken as it comes."""
-    has_default: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How to call a function: every argument's reader, and what must be at hand for them."""
+    """How to call a function: the reader of every argument, and what must be read for them."""
 
     name: str
     bindings: tuple[Binding, ...]
@@ -99,11 +96,11 @@ def compile_plan(
 
     Args:
         function: The user's callable.
-        name: How it is called in messages.
-        sources: What may be asked for.
+        name: The function's name in messages.
+        sources: The table of sources.
 
     Raises:
-        SignatureError: Some parameters cannot be bound; all of them are told.
+        SignatureError: Some parameters cannot be bound; it lists all of them.
     """
     author = _author(function)
     # What `req` is goes by the function that names it; how to call, by the one outside.
@@ -114,7 +111,7 @@ def compile_plan(
     for parameter in _parameters(function, name):
         try:
             bindings.append(_binding(parameter, namespace, table))
-        except _Unbindable as fault:
+        except (_Unbindable, AnnotationError) as fault:
             faults.append(f"{parameter.name}: {fault}")
     if faults:
         is_unknown = any(_UNKNOWN in fault for fault in faults)
@@ -134,7 +131,7 @@ def _plan(function: Callable[..., Any], name: str, bindings: list[Binding]) -> P
         is_async=is_async(function),
         is_generator=_is_generator(function),
         takes_batch=any(source.name == "events" for source in used),
-        checks_data=any(b.source and b.source.name == "data" and b.annotation for b in bindings),
+        checks_data=any(b.source and b.source.name == "data" and b.type_name for b in bindings),
         returns=_returns(function),
         warnings=tuple(b.warning for b in bindings if b.warning),
     )
@@ -208,8 +205,10 @@ def _returns(function: Callable[..., Any]) -> Any:
     try:
         annotation = _signature(function).return_annotation
         namespace = getattr(_author(function), "__globals__", {})
-        return ... if annotation is _EMPTY else bare(_evaluated(annotation, namespace))
-    except (_Unbindable, TypeError, ValueError):
+        if annotation is _EMPTY:
+            return ...
+        return bare(evaluate(annotation, namespace))
+    except (AnnotationError, TypeError, ValueError):
         return ...
 
 
@@ -219,40 +218,45 @@ def _returns(function: Callable[..., Any]) -> Any:
 def _binding(
     parameter: inspect.Parameter, namespace: dict[str, Any], sources: tuple[Source, ...]
 ) -> Binding:
-    annotation = _evaluated(parameter.annotation, namespace)
-    has_default = parameter.default is not _EMPTY
-    source = _source(parameter.name, annotation, sources)
+    is_typed = parameter.annotation is not _EMPTY
+    annotation = evaluate(parameter.annotation, namespace) if is_typed else Any
+    default = ... if parameter.default is _EMPTY else parameter.default
     is_keyword = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    source = _source(parameter.name, annotation, sources)
     if source is None:
-        if not has_default:
+        if default is ...:
             raise _Unbindable(_unknown(parameter.name, annotation, sources))
-        default = parameter.default
-        return Binding(parameter.name, None, lambda _: default, is_keyword, True, "")
-    read, converted, warning = _conversion(parameter, annotation, source)
-    optional = has_default or _is_optional(annotation)
-    wanted = annotation if converted else ...
-    more = (converted, warning, wanted, has_default)
-    return Binding(parameter.name, source, read, is_keyword, optional, *more)
-
-
-def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
-    if annotation is _EMPTY:
-        return annotation
-    holder = SimpleNamespace(__annotations__={"it": annotation})
+        return Binding(
+            parameter=parameter.name,
+            source=None,
+            read=lambda _: default,
+            is_keyword=is_keyword,
+            has_default=True,
+            optional=True,
+        )
     try:
-        return get_type_hints(holder, namespace, include_extras=True)["it"]
-    except Exception as error:  # an annotation may hold any expression
-        raise _Unbindable(
-            f"the annotation {annotation!r} cannot be evaluated ({error});"
-            " import what it names in the module, outside `if TYPE_CHECKING`"
-        ) from None
+        read, converted_to, warning = reader(source, parameter.name, annotation, default)
+    except UnsupportedTypeError as error:
+        target = type_name(bare(annotation))
+        raise _Unbindable(f"{target} cannot be converted to: {error}") from None
+    return Binding(
+        parameter=parameter.name,
+        source=source,
+        read=read,
+        is_keyword=is_keyword,
+        has_default=default is not ...,
+        optional=default is not ... or is_optional(annotation),
+        type_name=converted_to,
+        target=annotation if converted_to else ...,
+        warning=warning,
+    )
 
 
 def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source | None:
-    """Where from: by the annotation, else by the name."""
-    asked = _dotted_names(annotation)
+    """Choose the source by the annotation, else by the name."""
+    names = dotted_names(annotation)
     for source in sources:
-        if asked.intersection(source.types):
+        if names.intersection(source.types):
             return source
     for source in sources:
         if name in source.parameters:
@@ -260,123 +264,7 @@ def _source(name: str, annotation: Any, sources: tuple[Source, ...]) -> Source |
     return None
 
 
-def _dotted_names(annotation: Any) -> set[str]:
-    """The dotted name of an annotation, or those of the members of a union."""
-    annotation = bare(annotation)
-    if (of_the_sdk := sdk.event_type(annotation)) is not None:
-        return {of_the_sdk}
-    if get_origin(annotation) in (Union, UnionType):
-        members = get_args(annotation)
-        return set().union(*map(_dotted_names, members)) if len(members) < 4 else set()
-    if get_origin(annotation) is list:
-        return {f"list[{name}]" for item in get_args(annotation) for name in _dotted_names(item)}
-    if isinstance(annotation, type):
-        return {f"{annotation.__module__}.{annotation.__qualname__}"}
-    return set()
-
-
-def _is_optional(annotation: Any) -> bool:
-    annotation = bare(annotation)
-    return get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation)
-
-
-# --- into what ------------------------------------------------------------------------------------
-
-
-def _conversion(
-    parameter: inspect.Parameter, annotation: Any, source: Source
-) -> tuple[Read, str, str]:
-    """The reader with the conversion in it, the type converted to, and a warning or two quotes."""
-    plain = bare(annotation)
-    if _is_open(plain):
-        return _or_default(parameter, source), "", ""
-    if _dotted_names(plain).intersection(source.types):
-        return source.typed_read(plain) if source.typed_read else source.read, "", ""
-    try:
-        read = _CONVERSIONS[source.conversion](parameter, annotation, source)
-    except UnsupportedTypeError as error:
-        raise _Unbindable(f"{type_name(plain)} cannot be converted to: {error}") from None
-    if read is not None:
-        return read, type_name(plain), ""
-    return source.read, "", _mismatch(parameter.name, plain, source)
-
-
-def _is_open(annotation: Any) -> bool:
-    """Whether it leaves the type open; an annotation may be any value, so that none is compared."""
-    return any(annotation is anything for anything in _ANYTHING)
-
-
-def _or_default(parameter: inspect.Parameter, source: Source) -> Read:
-    """Data that is absent gives way to the parameter's default."""
-    default, read = parameter.default, source.read
-    if default is _EMPTY or default is None or source.conversion is not Conversion.PAYLOAD:
-        return read
-
-    def read_or_default(invocation: Invocation) -> Any:
-        value = read(invocation)
-        return default if value is None else value
-
-    return read_or_default
-
-
-def _from_payload(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    if parameter.default is _EMPTY and any(annotation is known for known in source.accepts):
-        return source.read
-    convert = from_payload(parameter.name, annotation, _default(parameter))
-    if convert is None:
-        return None
-    payload = event_payload if source.needs is Needs.EVENT else body_payload
-    return lambda invocation: convert(payload(invocation))
-
-
-def _from_strings(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    plain = bare(annotation)
-    if plain is str:
-        return lambda invocation: invocation.request.rel_url.raw_query_string
-    if _is_mapping(plain) and (get_args(plain) or (str,))[-1] in (str, Any, object):
-        return _as_dict(parameter, plain, source)
-    convert = from_strings(parameter.name, annotation, _default(parameter))
-    return lambda invocation: convert(source.read(invocation))
-
-
-def _default(parameter: inspect.Parameter) -> Any:
-    return ... if parameter.default is _EMPTY else parameter.default
-
-
-def _as_dict(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    plain = bare(annotation)
-    if (get_origin(plain) or plain) is not dict:
-        return None
-    return lambda invocation: dict(source.read(invocation))
-
-
-def _as_it_is(parameter: inspect.Parameter, annotation: Any, source: Source) -> Read | None:
-    return None
-
-
-_CONVERSIONS: Mapping[Conversion, Callable[[inspect.Parameter, Any, Source], Read | None]] = {
-    Conversion.NONE: _as_it_is,
-    Conversion.PAYLOAD: _from_payload,
-    Conversion.STRINGS: _from_strings,
-    Conversion.DICT: _as_dict,
-}
-
-
-def _is_mapping(annotation: Any) -> bool:
-    kind = get_origin(annotation) or annotation
-    return isinstance(kind, type) and issubclass(kind, Mapping) and not hasattr(kind, "__total__")
-
-
-def _mismatch(name: str, annotation: Any, source: Source) -> str:
-    kind = get_origin(annotation) or annotation
-    if any(kind is known for known in source.accepts) or source.conversion is Conversion.PAYLOAD:
-        return ""
-    if _is_mapping(annotation) and (source.conversion or dict in source.accepts):
-        return ""
-    return f"{name} is annotated {type_name(annotation)} and receives {source.gives}"
-
-
-# --- what is told ---------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------
 
 
 _UNKNOWN = "there is nothing of this name to ask for"
@@ -387,7 +275,7 @@ def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
         return "it belongs to a method: take that of an instance, such as `main = Handler().main`"
     known = [parameter for source in sources for parameter in source.parameters]
     near = _ALSO_CALLED.get(name.lower()) or nearest(name.lower(), known, cutoff=0.55)
-    typed = "" if _is_open(annotation) else f", nor of the type {type_name(annotation)}"
+    typed = "" if is_open(annotation) else f", nor of the type {type_name(annotation)}"
     if near is not None:
         return f"{_UNKNOWN}{typed}; did you mean {near}?"
     remedy = "; call it data for the data of an event, or body for the body of a request"

@@ -1,4 +1,4 @@
-"""The table of what a function may ask for, by a parameter's name or by its annotation.
+"""The table of sources: what a function may ask for, by a parameter's name or its annotation.
 
 To add a source, write one row here, one row of the README's table and one test row.
 """
@@ -27,7 +27,7 @@ _CONTENT_TYPE = istr("Content-Type")
 
 
 class Needs(IntEnum):
-    """What must be at hand before a source can be read; each includes the one before it."""
+    """What must be read before a source has its value; each includes the one before it."""
 
     NOTHING = 0
     BODY = 1
@@ -35,41 +35,41 @@ class Needs(IntEnum):
 
 
 class Conversion(IntEnum):
-    """What an annotation that names no source may do to the value."""
+    """The conversions to an annotation that names no source."""
 
     NONE = 0
-    """Nothing: the value is what it is."""
+    """No conversion: the value stays as it is."""
     PAYLOAD = 1
-    """`bytes`, `str` or a type that JSON is decoded into."""
+    """To `bytes`, `str` or a type that JSON is decoded into."""
     STRINGS = 2
-    """A type whose fields are filled from a multi-dict of strings."""
+    """To a type whose fields are filled from a multi-dict of strings."""
     DICT = 3
-    """A plain `dict`."""
+    """To a plain `dict`."""
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Something a function may ask for.
 
     Args:
-        name: How it is called in messages and in the README.
+        name: Its name in messages and in the README.
         parameters: Parameter names that ask for it.
         types: Annotations that ask for it, by dotted name, so that none is imported for this.
         read: Its value, from an invocation.
-        needs: What must be at hand before.
-        gives: The value, in words.
-        conversion: What another annotation may turn it into.
-        accepts: Annotations that say what the value is anyway.
+        needs: What must be read before.
+        gives: A description of the value.
+        conversion: The conversion to any other annotation.
+        accepts: Annotations that describe the unconverted value.
         async_read: Its value for an `async def`, where that is another one.
-        async_gives: That value, in words.
-        async_needs: What must be at hand before that.
+        async_gives: A description of that value.
+        async_needs: What must be read before that.
         typed_read: Makes the reader for the annotation, where the value depends on it.
     """
 
     name: str
-    parameters: tuple[str, ...]
-    types: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     read: Read
-    needs: Needs
+    needs: Needs = Needs.NOTHING
     gives: str
     conversion: Conversion = Conversion.NONE
     accepts: tuple[Any, ...] = ()
@@ -79,7 +79,7 @@ class Source(msgspec.Struct, frozen=True):
     typed_read: Callable[[Any], Read] | None = None
 
     def as_async(self) -> "Source":
-        """The row as an `async def` sees it."""
+        """The row for an `async def`."""
         if self.async_read is None:
             return self
         return replace(self, read=self.async_read, needs=self.async_needs, gives=self.async_gives)
@@ -129,135 +129,117 @@ def event_payload(invocation: Invocation) -> Payload | None:
 
 SOURCES: tuple[Source, ...] = (
     Source(
-        "event",
-        ("event",),
-        ("pyfunc.cloudevents.event.Event",),
-        lambda invocation: invocation.event,
-        Needs.EVENT,
-        "the event",
+        name="event",
+        parameters=("event",),
+        types=("pyfunc.cloudevents.event.Event",),
+        read=lambda invocation: invocation.event,
+        needs=Needs.EVENT,
+        gives="the event",
     ),
     Source(
-        "event",
-        (),
-        sdk.EVENT_TYPES,
-        lambda invocation: invocation.event,
-        Needs.EVENT,
-        "the event, in the class asked for",
+        name="event",
+        types=sdk.EVENT_TYPES,
+        read=lambda invocation: invocation.event,
+        needs=Needs.EVENT,
+        gives="the event, in the class asked for",
         typed_read=_sdk_event,
     ),
     Source(
-        "data",
-        ("data", "payload"),
-        (),
-        _data,
-        Needs.EVENT,
-        "the event's data",
-        Conversion.PAYLOAD,
+        name="data",
+        parameters=("data", "payload"),
+        read=_data,
+        needs=Needs.EVENT,
+        gives="the event's data",
+        conversion=Conversion.PAYLOAD,
     ),
     Source(
-        "attributes",
-        ("attributes",),
-        (),
-        _attributes,
-        Needs.EVENT,
-        "the event's attributes, a dict of one's own",
+        name="attributes",
+        parameters=("attributes",),
+        read=_attributes,
+        needs=Needs.EVENT,
+        gives="the event's attributes, a dict of one's own",
         accepts=(dict,),
     ),
     Source(
-        "events",
-        ("events",),
-        ("list[pyfunc.cloudevents.event.Event]",),
-        lambda invocation: list(invocation.events),
-        Needs.EVENT,
-        "all events of the batch, or a list of one",
+        name="events",
+        parameters=("events",),
+        types=("list[pyfunc.cloudevents.event.Event]",),
+        read=lambda invocation: list(invocation.events),
+        needs=Needs.EVENT,
+        gives="all events of the batch, or a list of one",
         accepts=(list,),
     ),
     Source(
-        "request",
-        ("req", "request"),
-        (),
-        _view,
-        Needs.BODY,
-        "the request, a pyfunc.Request",
+        name="request",
+        parameters=("req", "request"),
+        read=_view,
+        needs=Needs.BODY,
+        gives="the request, a pyfunc.Request",
         async_read=lambda invocation: invocation.request,
         async_gives="the request, an aiohttp.web.Request",
     ),
     Source(
-        "request",
-        (),
-        ("pyfunc.request.view.Request",),
-        _view,
-        Needs.BODY,
-        "the request, a pyfunc.Request",
+        name="request",
+        types=("pyfunc.request.view.Request",),
+        read=_view,
+        needs=Needs.BODY,
+        gives="the request, a pyfunc.Request",
     ),
     Source(
-        "request",
-        (),
-        ("aiohttp.web_request.Request", "aiohttp.web_request.BaseRequest"),
-        lambda invocation: invocation.request,
-        Needs.NOTHING,
-        "the request, an aiohttp.web.Request",
+        name="request",
+        types=("aiohttp.web_request.Request", "aiohttp.web_request.BaseRequest"),
+        read=lambda invocation: invocation.request,
+        gives="the request, an aiohttp.web.Request",
     ),
     Source(
-        "request",
-        (),
-        ("flask.wrappers.Request", "werkzeug.wrappers.request.Request"),
-        _flask_request,
-        Needs.BODY,
-        "the request, a flask.Request",
+        name="request",
+        types=("flask.wrappers.Request", "werkzeug.wrappers.request.Request"),
+        read=_flask_request,
+        needs=Needs.BODY,
+        gives="the request, a flask.Request",
     ),
     Source(
-        "body",
-        ("body",),
-        (),
-        lambda invocation: invocation.body,
-        Needs.BODY,
-        "the body, bytes",
-        Conversion.PAYLOAD,
+        name="body",
+        parameters=("body",),
+        read=lambda invocation: invocation.body,
+        needs=Needs.BODY,
+        gives="the body, bytes",
+        conversion=Conversion.PAYLOAD,
         accepts=(bytes,),
     ),
     Source(
-        "headers",
-        ("headers",),
-        (),
-        lambda invocation: invocation.request.headers,
-        Needs.NOTHING,
-        "the headers, a case-insensitive multi-dict",
-        Conversion.DICT,
+        name="headers",
+        parameters=("headers",),
+        read=lambda invocation: invocation.request.headers,
+        gives="the headers, a case-insensitive multi-dict",
+        conversion=Conversion.DICT,
     ),
     Source(
-        "query",
-        ("query",),
-        (),
-        lambda invocation: invocation.request.query,
-        Needs.NOTHING,
-        "the query, a multi-dict",
-        Conversion.STRINGS,
+        name="query",
+        parameters=("query",),
+        read=lambda invocation: invocation.request.query,
+        gives="the query, a multi-dict",
+        conversion=Conversion.STRINGS,
     ),
     Source(
-        "method",
-        ("method",),
-        (),
-        lambda invocation: invocation.request.method,
-        Needs.NOTHING,
-        "the method, such as GET",
+        name="method",
+        parameters=("method",),
+        read=lambda invocation: invocation.request.method,
+        gives="the method, such as GET",
         accepts=(str,),
     ),
     Source(
-        "path",
-        ("path",),
-        (),
-        lambda invocation: invocation.request.path,
-        Needs.NOTHING,
-        "the decoded path",
+        name="path",
+        parameters=("path",),
+        read=lambda invocation: invocation.request.path,
+        gives="the decoded path",
         accepts=(str,),
     ),
     Source(
-        "context",
-        ("context",),
-        ("pyfunc.function.invocation.Context",),
-        lambda invocation: invocation.context,
-        Needs.NOTHING,
-        "this invocation: its id, the time left, a logger",
+        name="context",
+        parameters=("context",),
+        types=("pyfunc.function.invocation.Context",),
+        read=lambda invocation: invocation.context,
+        gives="this invocation: its id, the time left, a logger",
     ),
 )

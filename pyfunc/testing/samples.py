@@ -125,7 +125,7 @@ def _merged(message: Message, headers: Pairs) -> Pairs:
 
 def sample_for(plan: Plan) -> Outgoing:
     """A request that the function can be tried with."""
-    wanted = {b.source.name: b.wanted for b in plan.bindings if b.source is not None}
+    wanted = {b.source.name: b.target for b in plan.bindings if b.source is not None}
     if plan.takes_events:
         return event_request([new_event({}, sample(wanted.get("data", ...)))])
     query = sample(wanted.get("query", ...), {})

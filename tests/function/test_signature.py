@@ -333,7 +333,7 @@ def test_future_annotations_are_evaluated_in_the_module_of_the_function(compiled
         "data": NAMES["data"],
         "items": NAMES["events"],
     }
-    assert plan.bindings[1].annotation == "Order | None"
+    assert plan.bindings[1].type_name == "Order | None"
 
 
 def test_annotation_that_cannot_be_evaluated_is_named(compiled: Any) -> None:
