@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
-from pyfunc.function.loader import Loaded, written
+from pyfunc.function.loader import Loaded, unwrapped
 from pyfunc.function.signature import Plan, parameter_names
 from pyfunc.settings import Settings
 
@@ -301,7 +301,7 @@ PITFALLS: tuple[Pitfall, ...] = (
 
 def _tree(loaded: Loaded) -> ast.AST | None:
     """The function as it is written; `None` where there is no source."""
-    inner = written(loaded.function)
+    inner = unwrapped(loaded.function)
     code = getattr(inner, "__code__", None) or getattr(
         vars(type(inner)).get("__call__"), "__code__", None
     )

@@ -1,6 +1,6 @@
-"""Finds the user's module, imports it, and gives its function and hooks, or says exactly why not.
+"""Loading of the user's module: its function and hooks, or an error that names the exact fault.
 
-The only user of `importlib`. What a parameter of the function means is the resolver's business.
+The parameters of the function are for `signature`.
 """
 
 import functools
@@ -19,7 +19,7 @@ from pyfunc.function.search_path import put_first
 from pyfunc.function.suggest import nearest
 from pyfunc.function.tracebacks import format_user_traceback, user_frames
 
-__all__ = ["HOOKS", "Loaded", "load", "loaded_from", "written"]
+__all__ = ["HOOKS", "Loaded", "load", "loaded_from", "unwrapped"]
 
 HOOKS = ("on_startup", "on_shutdown", "is_ready", "is_alive")
 
@@ -30,18 +30,18 @@ Hooks = MappingProxyType[str, Callable[[], Any]]
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """The function, its module's hooks, and how to call it in messages."""
+    """The function, its name and place for messages, and the hooks of its module."""
 
     function: Callable[..., Any]
     hooks: Hooks
     module_name: str
     function_name: str
     place: str
-    """Where it is written, such as `func.py:12`; the module's name where no line is known."""
+    """The file and line, such as `func.py:12`; the module's name where no line is known."""
     neighbours: tuple[str, ...] = ()
-    """The other public functions of the module that are no hooks."""
+    """The other public functions of the module, hooks aside."""
     ignored: tuple[str, ...] = ()
-    """Names of hooks that something else than a function has."""
+    """Names of hooks that are bound to something other than a function."""
 
     def __str__(self) -> str:
         return f"{self.module_name}.{self.function_name}"
@@ -59,7 +59,7 @@ def load(search_path: str, module_name: str, function_name: str | None) -> Loade
         function_name: The function; `None` means `main`, or else the only public one.
 
     Raises:
-        LoadError: The directory, module or function is not there, or the import fails.
+        LoadError: The directory, module or function does not exist, or the import fails.
     """
     _refuse_bad_name(module_name)
     root = Path(search_path).absolute()
@@ -77,8 +77,8 @@ def load(search_path: str, module_name: str, function_name: str | None) -> Loade
 
 
 def loaded_from(function: Callable[..., Any]) -> Loaded:
-    """`Loaded` for a function at hand, with the hooks of the module that defines it."""
-    inner = written(function)
+    """Make `Loaded` from a function, with the hooks of the module that defines it."""
+    inner = unwrapped(function)
     module_name = inner.__module__
     namespace = vars(sys.modules.get(module_name, ModuleType("")))
     name = getattr(inner, "__name__", type(inner).__name__)
@@ -109,20 +109,20 @@ def _import(root: Path, module_name: str) -> ModuleType:
     try:
         module = importlib.import_module(module_name)
     except SyntaxError as error:
-        what = "imports a module with" if user_frames(error.__traceback__) else "has"
+        fault = "imports a module with" if user_frames(error.__traceback__) else "has"
         raise LoadError(
-            f"{module_name} {what} a syntax error:\n{format_user_traceback(error)}"
+            f"{module_name} {fault} a syntax error:\n{format_user_traceback(error)}"
         ) from None
     except ModuleNotFoundError as error:
         raise _not_found(root, module_name, error) from None
-    except BaseException as error:  # a border with user code; SystemExit at import is a mistake too
+    except BaseException as error:  # user code; SystemExit at import is a mistake too
         if isinstance(error, KeyboardInterrupt):
             raise
         remedy = _RELATIVE if "no known parent package" in str(error) else ""
         raise LoadError(
             f"{module_name} fails while it is imported:\n{format_user_traceback(error)}{remedy}"
         ) from None
-    _refuse_stranger(root, module_name, module)
+    _refuse_namesake(root, module_name, module)
     return module
 
 
@@ -143,11 +143,11 @@ def _not_found(root: Path, module_name: str, error: ModuleNotFoundError) -> Load
     is_ours = module_name == missing or module_name.startswith(f"{missing}.")
     if not is_ours or user_frames(error.__traceback__):
         return _missing_import(root, module_name, missing, error)
-    there = _modules_below(root, module_name.rpartition(".")[0])
+    modules = _modules_below(root, module_name.rpartition(".")[0])
     return LoadError(
         f"there is no module {module_name} in {root}. "
-        + (f"The modules there: {', '.join(there)}. " if there else "No Python file is there. ")
-        + _did_you_mean(module_name, there)
+        + (f"The modules there: {', '.join(modules)}. " if modules else "No Python file is there. ")
+        + _did_you_mean(module_name, modules)
         + "Choose another directory with -s or another module with -m."
     )
 
@@ -155,7 +155,7 @@ def _not_found(root: Path, module_name: str, error: ModuleNotFoundError) -> Load
 def _missing_import(
     root: Path, module_name: str, missing: str, error: ModuleNotFoundError
 ) -> LoadError:
-    """A module of the user's that is not there, or else one that somebody else wrote."""
+    """Report a missing import: a module of the user's own, or one to be installed."""
     top, _, below = missing.partition(".")
     is_own = bool(below) and root.joinpath(top).is_dir()
     fault = "there" if is_own else "installed"
@@ -166,10 +166,10 @@ def _missing_import(
             f"Install it where pyfunc runs (it may be called otherwise than {top!r}),"
             " and add it to the requirements of the function."
         )
-    there = [
+    modules = [
         name for name in _modules_below(root, missing.rpartition(".")[0]) if name != module_name
     ]
-    if near := nearest(missing, there):
+    if near := nearest(missing, modules):
         lines.append(f"A module {near} is in {root}: did you mean that one?")
     return LoadError("\n".join(lines))
 
@@ -182,12 +182,12 @@ def _modules_below(root: Path, package: str) -> list[str]:
     return sorted(prefix + name for name in names - {"__init__"})
 
 
-def _refuse_stranger(root: Path, module_name: str, module: ModuleType) -> None:
-    """A module of that name from elsewhere hides the user's file; say so where there is one."""
+def _refuse_namesake(root: Path, module_name: str, module: ModuleType) -> None:
+    """Refuse a module from elsewhere that hides the user's file of that name."""
     file = root.joinpath(*module_name.split("."))
-    mine = file.with_suffix(".py").exists() or file.joinpath("__init__.py").exists()
+    is_own = file.with_suffix(".py").exists() or file.joinpath("__init__.py").exists()
     origin = getattr(module, "__file__", None)
-    if mine and root not in Path(origin or "/").absolute().parents:
+    if is_own and root not in Path(origin or "/").absolute().parents:
         raise LoadError(
             f"the name {module_name} belongs to another module ({origin or 'built into Python'}):"
             " rename the file and choose it with -m"
@@ -203,22 +203,22 @@ def _find_function(
         name = public[0]
     if name in HOOKS:
         raise LoadError(f"{name} is a hook: expected another function, with -f or FUNCTION_NAME")
-    found: Any = module
+    function: Any = module
     for part in name.split("."):
-        found = getattr(found, part, _MISSING)
-    if found is _MISSING:
+        function = getattr(function, part, _MISSING)
+    if function is _MISSING:
         raise LoadError(_no_function(module, name, public, function_name is not None))
-    if isinstance(found, type):
+    if isinstance(function, type):
         raise LoadError(
             f"{module_name}.{name} is a class: expected a function or an instance with __call__;"
             f" write {name} = {name}(), or choose another name with -f"
         )
-    if not callable(found):
+    if not callable(function):
         raise LoadError(
-            f"{module_name}.{name} is of type {type(found).__name__}: expected a function"
-            + (", not what it returns" if isinstance(found, Awaitable) else "")
+            f"{module_name}.{name} is of type {type(function).__name__}: expected a function"
+            + (", not what it returns" if isinstance(function, Awaitable) else "")
         )
-    return name, found
+    return name, function
 
 
 def _public_functions(namespace: dict[str, Any], module_name: str) -> list[str]:
@@ -230,7 +230,7 @@ def _public_functions(namespace: dict[str, Any], module_name: str) -> list[str]:
 
 
 def _is_defined_in(module_name: str, value: Any) -> bool:
-    """Whether it is a function, decorated or not, or a callable object, of this module's own."""
+    """Check for a function, decorated or not, or a callable object that the module defines."""
     if isinstance(value, type) or getattr(value, "__module__", None) != module_name:
         return False
     if isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
@@ -238,11 +238,11 @@ def _is_defined_in(module_name: str, value: Any) -> bool:
     return callable(value) and type(value).__module__ == module_name
 
 
-def _no_function(module: ModuleType, name: str, public: list[str], asked: bool) -> str:
+def _no_function(module: ModuleType, name: str, public: list[str], is_named: bool) -> str:
     module_name = module.__name__
     if getattr(module, "__file__", None) is None:
-        there = _modules_below(Path(next(iter(module.__path__))), "")
-        listed = ", ".join(f"{module_name}.{other}" for other in there)
+        modules = _modules_below(Path(next(iter(module.__path__))), "")
+        listed = ", ".join(f"{module_name}.{other}" for other in modules)
         return (
             f"{module_name} is a directory without __init__.py:"
             f" choose one of its modules with -m: {listed or 'none is there'}"
@@ -250,7 +250,7 @@ def _no_function(module: ModuleType, name: str, public: list[str], asked: bool) 
     if not public:
         return f"{module_name} has no function {name}, nor any other: write `def {name}(...)` in it"
     listed = ", ".join(public)
-    if asked:
+    if is_named:
         return (
             f"{module_name} has no function {name}. {_did_you_mean(name, public)}"
             f"Its functions: {listed}."
@@ -261,13 +261,13 @@ def _no_function(module: ModuleType, name: str, public: list[str], asked: bool) 
     )
 
 
-def _did_you_mean(name: str, known: list[str]) -> str:
-    near = nearest(name, known)
+def _did_you_mean(name: str, candidates: list[str]) -> str:
+    near = nearest(name, candidates)
     return f"Did you mean {near}? " if near else ""
 
 
-def written(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function under its decorators and partials."""
+def unwrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Remove decorators and partials from a function."""
     while True:
         if isinstance(function, functools.partial):
             function = function.func
@@ -278,7 +278,7 @@ def written(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _place(function: Callable[..., Any], root: Path) -> str:
-    inner = written(function)
+    inner = unwrapped(function)
     call = vars(type(inner)).get("__call__")
     code = getattr(inner, "__code__", None) or getattr(call, "__code__", None)
     if code is None:

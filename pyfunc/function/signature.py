@@ -273,8 +273,8 @@ _UNKNOWN = "there is nothing of this name to ask for"
 def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
     if name == "self":
         return "it belongs to a method: take that of an instance, such as `main = Handler().main`"
-    known = [parameter for source in sources for parameter in source.parameters]
-    near = _ALSO_CALLED.get(name.lower()) or nearest(name.lower(), known, cutoff=0.55)
+    names = [parameter for source in sources for parameter in source.parameters]
+    near = _ALSO_CALLED.get(name.lower()) or nearest(name.lower(), names, cutoff=0.55)
     typed = "" if is_open(annotation) else f", nor of the type {type_name(annotation)}"
     if near is not None:
         return f"{_UNKNOWN}{typed}; did you mean {near}?"
@@ -291,8 +291,8 @@ _ALSO_CALLED: Mapping[str, str] = {
 
 
 def _hint(sources: tuple[Source, ...]) -> str:
-    known = [parameter for source in sources for parameter in source.parameters]
+    names = [parameter for source in sources for parameter in source.parameters]
     return (
-        f"A parameter may be named {', '.join(known[:-1])} or {known[-1]},"
+        f"A parameter may be named {', '.join(names[:-1])} or {names[-1]},"
         " be annotated with a type that says what it is, or have a default."
     )
