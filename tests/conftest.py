@@ -9,6 +9,7 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from pyfunc.app import create_app
+from pyfunc.fastpath.runner import WIRE
 from pyfunc.function.loader import Loaded, load, loaded_from
 from pyfunc.settings import Settings
 from tests.support.apps import Client, Function, Load, Serve, Server
@@ -56,7 +57,7 @@ def serve(aiohttp_client: AiohttpClient, load_source: Load) -> Serve:
         if isinstance(function, str):
             function = load_source(function)
         loaded = function if isinstance(function, Loaded) else loaded_from(function)
-        server = Server(create_app(Settings(**settings), loaded))
+        server = Server(create_app(Settings(**settings), loaded, wire=WIRE))
         return cast(Client, await aiohttp_client(server))
 
     return serve_it

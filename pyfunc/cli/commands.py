@@ -6,6 +6,7 @@ A row costs nothing until its command is given: its room is imported then.
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -136,6 +137,7 @@ def _start(arguments: Arguments) -> int:
         from pyfunc.server.cpus import usable_cpus
         from pyfunc.server.process import run
         from pyfunc.telemetry import logs
+        from pyfunc.telemetry.setup import share
 
     settings = arguments.settings
     logs.configure(
@@ -145,9 +147,9 @@ def _start(arguments: Arguments) -> int:
         color=not settings.no_color,
     )
     if (workers := settings.workers or usable_cpus()) > 1:
-        return _workers()(create_app, settings, workers)
+        return _workers()(create_app, settings, workers, share)
 
-    return run(lambda: create_app(settings), settings)
+    return run(partial(create_app, settings), settings)
 
 
 def _workers() -> Callable[..., int]:

@@ -1,60 +1,34 @@
-"""Reads the body of a request: what `request.read()` gives, for less.
+"""Read request bodies with fewer copies than `request.read()`.
 
-aiohttp collects a body in a `bytearray`, copies that, and asks once more for the end. Most bodies
-are there, whole, when their request is: those are taken as they are. Others get a place as large as
-they say that they are, and are put there as they arrive, so that there is never twice the body.
+aiohttp collects a body in a `bytearray`, copies that, and asks once more for the end. A body that
+arrived in one piece is taken as it is here. Any other is written into a buffer of its announced
+size, so that memory never holds it twice.
 """
 
 from io import BytesIO
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.streams import StreamReader
 
-from pyfunc.cloudevents.data import Kind, media_type
-from pyfunc.server.collector import expect_for_now
+__all__ = ["read_body"]
 
-__all__ = ["body_at_hand", "expect_parsed", "read_body"]
-
-# What may wait to be put in place: aiohttp stops reading at twice that.
+# Bytes that may wait to be written into the buffer; aiohttp stops reading at twice that.
 _WAITING = 1 << 17
 
-# The largest place that is made because of a mere announcement. None of it is in memory yet.
-_PLACE = 1 << 26
-
-
-def body_at_hand(request: web.Request) -> bytes | None:
-    """The whole body, where it has arrived in one piece, as nearly all do; else `None`.
-
-    For less than aiohttp takes for one that may still be under way.
-    """
-    content = request._payload
-    is_here = (
-        type(content) is StreamReader
-        and content._eof
-        and len(content._buffer) == 1
-        and not content._buffer_offset
-        and content._http_chunk_splits is None
-        and content._exception is None
-        and content._size <= (request._client_max_size or content._size)
-    )
-    if not is_here:
-        return None
-    body = request._read_bytes = content._buffer.popleft()
-    content._size -= len(body)
-    content._cursor += len(body)
-    return body
+# The largest buffer for a mere announcement. The system commits its memory as it is written.
+_BUFFER = 1 << 26
 
 
 async def read_body(request: web.Request) -> bytes:
-    """The whole body; `request.read()` gives the same one, before and after.
+    """Read the whole body; `request.read()` gives the same bytes, before and after.
 
     Raises:
-        web.HTTPRequestEntityTooLarge: It is larger than the app takes.
+        web.HTTPRequestEntityTooLarge: It exceeds the limit of the application.
         Exception: Whatever broke it off, as `request.read()` raises it.
     """
     body = request._read_bytes
     if body is None:
-        body = body_at_hand(request)
+        body = _single_piece(request)
     if body is None:
         content, limit = request.content, request.client_max_size
         body = content.read_nowait() if content.is_eof() else await _arriving(request)
@@ -64,20 +38,34 @@ async def read_body(request: web.Request) -> bytes:
     return body
 
 
+def _single_piece(request: web.Request) -> bytes | None:
+    """Take a body that has arrived in one piece, as nearly all do; return `None` for any other."""
+    content = request._payload
+    has_arrived = (
+        type(content) is StreamReader
+        and content._eof
+        and len(content._buffer) == 1
+        and not content._buffer_offset
+        and content._http_chunk_splits is None
+        and content._exception is None
+        and content._size <= (request._client_max_size or content._size)
+    )
+    if not has_arrived:
+        return None
+    body = request._read_bytes = content._buffer.popleft()
+    content._size -= len(body)
+    content._cursor += len(body)
+    return body
+
+
 async def _arriving(request: web.Request) -> bytes:
-    """A body that is under way; not much more of it than the app takes."""
+    """Read a body as it arrives, and little more of it than the limit."""
     content, limit = request.content, request.client_max_size
     content.set_read_chunk_size(_WAITING)
-    body = BytesIO(bytes(min(request.content_length or 0, _PLACE)))
+    body = BytesIO(bytes(min(request.content_length or 0, _BUFFER)))
     while chunk := await content.readany():
         body.write(chunk)
         if limit and body.tell() > limit:
             break
     body.truncate()
     return body.getvalue()  # not a copy
-
-
-def expect_parsed(request: web.Request, body: bytes) -> None:
-    """Have the collector expect what a large body becomes, if it is JSON."""
-    if media_type(request._headers.get(hdrs.CONTENT_TYPE)).kind is Kind.JSON:
-        expect_for_now(body)

@@ -7,35 +7,28 @@ size. While the process drains, each answer is the last one of its connection.
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, cast
+from typing import Any
 
+import msgspec
 from aiohttp import web
 from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from pyfunc.errors import RequestError, SlowRequestError
+from pyfunc.fastpath.malformed import malformed_error, raw_response
 from pyfunc.fastpath.response import DirectResponse
-from pyfunc.fastpath.route import straight
-from pyfunc.fastpath.turns import Cohorts, Turn
+from pyfunc.fastpath.turns import Turn
 from pyfunc.middlewares.problems import problem
-from pyfunc.middlewares.refusals import raw, refusal
-from pyfunc.server.collector import expect
 
-__all__ = ["Connection", "Connections", "Runner"]
+__all__ = ["Connection", "Limits"]
 
 logger = logging.getLogger("pyfunc")
 
 # A body may take a second longer for each so many bytes of it that have arrived.
 _SLOWEST = 8192
 
-# An idle connection that was used this recently may have its next request under way already.
-_JUST_USED = 0.5
-
-# So many objects with references are made for a request, and kept until it is answered.
-_OBJECTS = 32
 
 # With so few connections an answer had better be sent alone: its client is at work again meanwhile.
 _FEW = 2
@@ -46,15 +39,25 @@ _HEAD_LATE = "the head of the request did not arrive in time"
 _HEAD_LARGE = "the headers are larger than is taken here"
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """Limits of the requests of a connection."""
+
+    head: int
+    """The largest head of a request, in bytes."""
+    headers: int
+    """The most header fields of a request."""
+    read_timeout: float
+    """How long a request may take to arrive, in seconds; 0 for no limit."""
+
+
 class Connection(web.RequestHandler):
     """One connection.
 
     Args:
         manager: All connections.
         loop: The loop that it lives on.
-        read_timeout: How long a request may take to arrive, in seconds; 0 for no limit.
-        max_head: The largest head of a request, in bytes.
-        kwargs: What aiohttp's own protocol takes.
+        limits: Of requests.
+        kwargs: Those of aiohttp's own protocol.
     """
 
     __slots__ = (
@@ -78,19 +81,23 @@ class Connection(web.RequestHandler):
 
     def __init__(
         self,
-        manager: "Connections",
+        manager: Any,
         *,
         loop: asyncio.AbstractEventLoop,
-        read_timeout: float,
-        max_head: int,
+        limits: Limits,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            manager, loop=loop, max_line_size=max_head, max_field_size=max_head, **kwargs
+            manager,
+            loop=loop,
+            max_line_size=limits.head,
+            max_field_size=limits.head,
+            max_headers=limits.headers,
+            **kwargs,
         )
-        self._read_timeout = read_timeout
+        self._read_timeout = limits.read_timeout
         self._cohorts = manager.cohorts
-        self._max_head = max_head
+        self._max_head = limits.head
         self._head_size = 0
         self._awaited: StreamReader | None = None
         self._since = 0.0
@@ -211,7 +218,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to bytes that are no request, or to a fault of the server itself."""
         if isinstance(exc, HttpProcessingError):
-            error = refusal(exc)
+            error = malformed_error(exc)
             logger.debug("refused what %s sent: %s", request.remote, error.detail)
         else:
             error = RequestError("the server failed", status=status)
@@ -337,7 +344,7 @@ class Connection(web.RequestHandler):
         """Answer before a request is here: nothing else is under way on this connection."""
         logger.debug("refused what %s sent: %s", (self.peername or "?")[0], error.detail)
         if self.transport is not None:
-            self.transport.write(raw(problem(error)))
+            self.transport.write(raw_response(problem(error)))
         self.force_close()
 
     def _process_keepalive(self) -> None:
@@ -346,99 +353,3 @@ class Connection(web.RequestHandler):
             self._keepalive_handle = None
         else:
             super()._process_keepalive()
-
-
-class Connections(web.Server):
-    """All connections of a process.
-
-    Args:
-        kwargs: What aiohttp's own class takes, and what `Connection` takes.
-    """
-
-    def __init__(self, handler: Any, *, keepalive_timeout: float, **kwargs: Any) -> None:
-        super().__init__(handler, keepalive_timeout=keepalive_timeout or _JUST_USED, **kwargs)
-        self.cohorts = Cohorts(self._loop)
-        self._gone: asyncio.Event | None = None
-        if not keepalive_timeout:
-            self.request_factory = _last_of(self.request_factory)
-
-    def __call__(self) -> Connection:
-        """A protocol for a new connection."""
-        return Connection(self, loop=self._loop, **self._kwargs)
-
-    @property
-    def busy(self) -> int:
-        """How many connections have a request under way, or a part of one."""
-        return sum(not connection.is_idle for connection in self._each())
-
-    def drain(self) -> None:
-        """Say with each answer from now on that it is the last one of its connection."""
-        self.request_factory = _last_of(self.request_factory)
-        for connection in self._each():
-            connection.end()
-
-    def close_idle(self) -> None:
-        """Close what is idle, but for what was used just now; from now on, again and again."""
-        now = self._loop.time()
-        for connection in self._each():
-            if connection.is_idle and connection.used + _JUST_USED <= now:
-                connection.force_close()
-        self._loop.call_later(_JUST_USED, self.close_idle)
-
-    async def closed(self) -> None:
-        """Wait until no connection is left, and no request of one that went away."""
-        if self._connections:
-            self._gone = asyncio.Event()
-            await self._gone.wait()
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """A connection is there; it was accepted earlier, maybe before the drain began."""
-        super().connection_made(handler, transport)
-        handler._request_factory = self.request_factory
-        expect(_OBJECTS)
-
-    def connection_lost(
-        self, handler: web.RequestHandler, exc: BaseException | None = None
-    ) -> None:
-        """A connection is gone; its request may still be under way."""
-        task = handler._task_handler
-        super().connection_lost(handler, exc)
-        expect(-_OBJECTS)
-        if task is None:
-            self._tell()
-        else:
-            task.add_done_callback(self._tell)
-
-    def _tell(self, _: object = None) -> None:
-        if self._gone is not None and not self._connections:
-            self._gone.set()
-
-    def _each(self) -> list[Connection]:
-        return cast(list[Connection], self.connections)
-
-
-class Runner(web.AppRunner):
-    """Aiohttp's runner of an app, with connections of ours.
-
-    Args:
-        app: What is served.
-        kwargs: What aiohttp's runner takes, and what `Connections` takes.
-    """
-
-    async def _make_server(self) -> Connections:
-        made = await super()._make_server()
-        return Connections(
-            straight(self.app) or made.request_handler,
-            request_factory=made.request_factory,
-            handler_cancellation=made.handler_cancellation,
-            **made._kwargs,
-        )
-
-
-def _last_of(make: Callable[..., web.BaseRequest]) -> Callable[..., web.BaseRequest]:
-    """Make requests whose answer carries `Connection: close`."""
-
-    def make_last(message: Any, *rest: Any) -> web.BaseRequest:
-        return make(message._replace(should_close=True), *rest)
-
-    return make_last

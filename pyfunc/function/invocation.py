@@ -12,7 +12,19 @@ from aiohttp import web
 from pyfunc.cloudevents.event import Event
 from pyfunc.function.trace_context import REQUEST_ID_KEY, TraceContext, request_id, trace_context
 
-__all__ = ["CURRENT", "Context", "Invocation", "share_trace"]
+__all__ = ["CURRENT", "DELIVERY", "Context", "Delivery", "Invocation", "share_trace"]
+
+
+class Delivery(msgspec.Struct, eq=False):
+    """The events of one request, and the bytes that they came in."""
+
+    events: list[Event]
+    body: bytes
+    is_batch: bool
+    """Whether they came in batched mode."""
+
+
+DELIVERY: web.RequestKey[Delivery] = web.RequestKey("pyfunc_delivery", Delivery)
 
 
 class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of other classes
@@ -40,8 +52,7 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
     def id(self) -> str:
         """A name for this invocation in logs: the `X-Request-Id` of its request."""
         try:
-            id: str = self.request._state[REQUEST_ID_KEY]
-            return id
+            return self.request[REQUEST_ID_KEY]
         except KeyError:  # outside of an app
             self.request[REQUEST_ID_KEY] = made = request_id(self.request.headers)
             return made
@@ -51,7 +62,7 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
         """Its place in a trace."""
         if self._trace is None:
             attributes = self.events[0].original if self.events else None
-            self._trace = trace_context(self.request._headers, attributes, self.id)
+            self._trace = trace_context(self.request.headers, attributes, self.id)
         return self._trace
 
     @trace.setter

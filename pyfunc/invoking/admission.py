@@ -5,7 +5,7 @@ from collections import deque
 
 from pyfunc.errors import UnavailableError
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "Place"]
 
 
 class Admission:
@@ -92,3 +92,27 @@ class Admission:
             self.leave()
         elif place in self._waiting:
             self._waiting.remove(place)
+
+
+class Place:
+    """A place that is held for the time of an `async with` block.
+
+    Args:
+        admission: Has the places.
+        returns: Whether one was given up before, so that a full queue does not matter.
+
+    Raises:
+        UnavailableError: On entering; the queue is full, or the wait was too long.
+    """
+
+    __slots__ = ("_admission", "_take")
+
+    def __init__(self, admission: Admission, *, returns: bool = False) -> None:
+        self._admission = admission
+        self._take = admission.come_back if returns else admission.enter
+
+    async def __aenter__(self) -> None:
+        await self._take()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._admission.leave()

@@ -17,11 +17,12 @@ from aiohttp import web
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.json_format import Draft, documents, draft
 from pyfunc.errors import REPEATED, BatchError, DeadlineError, ReplyError, RequestError
-from pyfunc.fastpath.response import DirectResponse
 from pyfunc.function.invocation import CURRENT, Invocation
 from pyfunc.invoking.admission import Admission
-from pyfunc.invoking.replies import EventReplies, Replies, flask_error
-from pyfunc.middlewares.failures import FAILURE
+from pyfunc.invoking.observers import FAILURE
+from pyfunc.invoking.replies import EventReplies, Replies
+from pyfunc.invoking.results import flask_response
+from pyfunc.invoking.wire import WholeResponse
 from pyfunc.request.flask import flask_error_types
 
 __all__ = ["Batches"]
@@ -64,7 +65,7 @@ class Batches:
 
     async def response(
         self, invocations: Sequence[Invocation], answer: Answer, request: web.Request
-    ) -> DirectResponse:
+    ) -> WholeResponse:
         """Invoke for each, and put the replies into one batch, in the events' order.
 
         Args:
@@ -123,7 +124,7 @@ class Batches:
             return _of_response(response)
         except Exception as error:  # the border with user code
             if isinstance(error, flask_error_types()):
-                return _of_response(flask_error(error, invocation.request))
+                return _of_response(flask_response(error, invocation.request))
             return self._failed(invocation, error)
 
     def _failed(self, invocation: Invocation, error: Exception) -> Outcome:

@@ -16,20 +16,19 @@ from multidict import istr
 
 from pyfunc.cloudevents.event import Event
 from pyfunc.errors import DataError, MalformedBodyError, RequestError
-from pyfunc.fastpath.body import body_at_hand, expect_parsed, read_body
-from pyfunc.fastpath.response import DirectResponse
-from pyfunc.function.invocation import CURRENT, Invocation, share_trace
+from pyfunc.function.invocation import CURRENT, DELIVERY, Invocation, share_trace
 from pyfunc.function.signature import Plan
 from pyfunc.function.trace_context import TRACEPARENT
 from pyfunc.invoking.batches import Batches
 from pyfunc.invoking.deadlines import Deadlines, Limit
 from pyfunc.invoking.observers import Observer, observed_work
-from pyfunc.invoking.replies import EventReplies, Replies, Stream, http_answer
+from pyfunc.invoking.replies import EventReplies, Replies
+from pyfunc.invoking.results import HttpResults, Stream
 from pyfunc.invoking.streams import collected, send
 from pyfunc.invoking.threads import Threads
 from pyfunc.invoking.user_code import awaited, contained
+from pyfunc.invoking.wire import Wire
 from pyfunc.request.flask import FlaskBridge
-from pyfunc.server.collector import LARGE
 
 __all__ = ["Invoker"]
 
@@ -43,6 +42,7 @@ class Invoker:
     Args:
         function: The user's callable.
         plan: How to call it.
+        wire: Reads bodies and makes responses.
         replies: What becomes of the results of an event function.
         threads: Where sync functions run.
         timeout: The time limit of an invocation in seconds; 0 for none.
@@ -55,6 +55,7 @@ class Invoker:
         self,
         function: Callable[..., Any],
         plan: Plan,
+        wire: Wire,
         replies: EventReplies,
         threads: Threads,
         timeout: float,
@@ -64,6 +65,8 @@ class Invoker:
     ) -> None:
         self.function = function
         self.plan = plan
+        self._wire = wire
+        self._results = HttpResults(wire.response)
         self.replies = replies
         self.threads = threads
         self.timeout = timeout
@@ -80,38 +83,27 @@ class Invoker:
         self._replies = observed_work(observers, self._replies_in_time)
 
     async def handle_http(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request with what the function returns."""
-        body = body_at_hand(request) if self.reads_body else b""
-        if body is None:
-            body = await read_body(request)
-        if len(body) >= LARGE:
-            expect_parsed(request, body)
+        """Answer a request with the function's result."""
+        body = await self._wire.read_body(request) if self.reads_body else b""
         return await self._answer(Invocation(request, body, (), self._deadline(request)))
 
     async def _answer_in_time(self, invocation: Invocation) -> web.StreamResponse:
         """The answer; the sending of a stream is part of the work, and of its time."""
         request = invocation.request
         with Limit(self._deadlines, invocation.deadline):
-            answer = http_answer(await self.invoke(invocation), request)
+            answer = self._results.response(await self.invoke(invocation), request)
             if isinstance(answer, Stream):
                 return await send(answer, request, self.threads)
             return answer
 
-    async def deliver(
-        self, request: web.Request, events: list[Event], body: bytes, is_batch: bool
-    ) -> web.StreamResponse:
-        """Answer the events of a request with the function's replies.
-
-        Args:
-            request: The request.
-            events: Its events.
-            body: Its body.
-            is_batch: Whether they came in batched mode.
-        """
+    async def handle_events(self, request: web.Request) -> web.StreamResponse:
+        """Answer the events of a request with the function's replies."""
+        delivery = request[DELIVERY]
+        events, body, is_batch = delivery.events, delivery.body, delivery.is_batch
         if is_batch and not self.plan.takes_batch:
             return await self._spread(request, body, events)
         if not events:
-            return DirectResponse("", b"")
+            return self._wire.response("", b"")
         invocation = Invocation(request, body, events, self._deadline(request))
         made = await self._replies(invocation)
         if not isinstance(made, Replies):
@@ -173,7 +165,7 @@ class Invoker:
         for reply in replies:
             attributes = reply.attributes
             is_new = _is_none_of(invocation.events, attributes["id"])
-            if is_new or TRACEPARENT in invocation.request._headers:
+            if is_new or TRACEPARENT in invocation.request.headers:
                 invocation.trace.extend(attributes)
 
     def _arguments(self, invocation: Invocation) -> tuple[list[Any], dict[str, Any]]:
@@ -213,7 +205,7 @@ class Invoker:
     def _deadline(self, request: web.Request) -> float | None:
         """When the time limit ends: ours, or a shorter one that the caller asks for."""
         limit = self.timeout
-        if (asked := request._headers.get(_TIMEOUT)) is not None:
+        if (asked := request.headers.get(_TIMEOUT)) is not None:
             limit = min(_seconds(asked), limit or float("inf"))
         return time.monotonic() + limit if limit else None
 

@@ -1,24 +1,34 @@
-"""Who looks on while requests are answered: the access log, metrics, traces.
+"""Request observers: the access log, metrics and traces.
 
-Which observers there are is settled at start; without any, the request path is as if this room did
-not exist. A request is one observation; the invocations that it led to are its calls.
+Observers are chosen at start; without any, the middleware is left out of the application. A request
+is one observation; the invocations that it led to are its calls.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from time import perf_counter, time_ns
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from pyfunc.errors import RequestError
-from pyfunc.fastpath.response import DirectResponse
 from pyfunc.function.invocation import Invocation
 from pyfunc.invoking.streams import SENT
+from pyfunc.invoking.wire import WholeResponse
 
-__all__ = ["OBSERVATION", "Call", "Observation", "Observer", "observed"]
+__all__ = [
+    "FAILURE",
+    "OBSERVATION",
+    "Call",
+    "Observation",
+    "Observer",
+    "note_admission",
+    "note_error",
+    "observed_work",
+    "observing",
+]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -125,9 +135,9 @@ class Observation:
 
     def _take_size(self, response: web.StreamResponse) -> None:
         """A stream has been sent by now; anything else says how large it is going to be."""
-        if isinstance(response, DirectResponse):
-            # Its headers are not looked at: it would be sent in the slower way then.
-            self.response_bytes = len(response._body)
+        if isinstance(response, WholeResponse):
+            # Its headers stay unread: with them the fast path would have to make them.
+            self.response_bytes = len(cast(bytes, response.body))
             return
         if SENT not in response:
             self.response_bytes = response.content_length
@@ -135,6 +145,9 @@ class Observation:
         self.response_bytes = response[SENT].bytes
         self.error = self.error or response[SENT].error
 
+
+FAILURE: web.RequestKey[BaseException] = web.RequestKey("pyfunc_failure", BaseException)
+"""The exception of a failed function, for the test kit."""
 
 OBSERVATION: web.RequestKey[Observation] = web.RequestKey("pyfunc_observation", Observation)
 
@@ -184,24 +197,21 @@ def observed_work(observers: Sequence[Observer], work: Work[Made]) -> Work[Made]
     return watched
 
 
-def observed(
-    observers: Sequence[Observer], errors: Middleware, admission: Middleware
-) -> list[Middleware]:
-    """The middlewares for errors and admission, with the observers between, if there are any."""
-    if not observers:
-        return [errors, admission]
-    return [_answers(observers), errors, _faults, admission, _admissions]
+def observing(observers: Sequence[Observer]) -> Middleware:
+    """Make the middleware that shows each request to the observers once it is answered.
 
+    It stands outside of those that make responses of errors and that admit requests; both leave
+    what they know on the observation of the request.
+    """
 
-def _answers(observers: Sequence[Observer]) -> Middleware:
     @web.middleware
-    async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[OBSERVATION] = observation = Observation(request)
         response: web.StreamResponse | None = None
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            response = error
+            observation.error = response = error
             raise
         except BaseException as error:
             observation.error = error
@@ -212,24 +222,19 @@ def _answers(observers: Sequence[Observer]) -> Middleware:
                 observer.answered(observation)
         return response
 
-    return answers
+    return observe
 
 
-@web.middleware
-async def _faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """See what was raised before it becomes a response."""
-    try:
-        return await handler(request)
-    except Exception as error:
+def note_error(request: web.Request, error: Exception) -> None:
+    """Leave an error, which becomes a response, on the observation of its request."""
+    if OBSERVATION in request:
         request[OBSERVATION].error = error
-        raise
 
 
-@web.middleware
-async def _admissions(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """See when the request got its place."""
-    request[OBSERVATION].admitted = perf_counter()
-    return await handler(request)
+def note_admission(request: web.Request) -> None:
+    """Leave the moment of its admission on the observation of a request."""
+    if OBSERVATION in request:
+        request[OBSERVATION].admitted = perf_counter()
 
 
 def _outcome(error: BaseException | None, status: int | None) -> str:

@@ -1,239 +1,37 @@
-"""Whatever a function returned, to an aiohttp response: one table for events, one for HTTP.
+"""Event replies: turn what an event function returned into reply events, and those into a response.
 
-An event function answers with a valid event or with nothing, by construction: Knative's brokers
-take a 2xx with any other body for a failed delivery, and repeat it.
+An event function answers with a valid event or with nothing, by construction: a Knative broker
+counts a 2xx with any other body as a failed delivery, and repeats it.
 """
 
 import logging
-import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from multidict import CIMultiDict, istr
 
-from pyfunc.cloudevents import sdk
 from pyfunc.cloudevents.attributes import new_id, now
-from pyfunc.cloudevents.data import dump_json
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import (
     ContentMode,
-    Message,
     batch,
     content_mode,
     decode,
-    encode,
     encode_lines,
 )
 from pyfunc.cloudevents.json_format import Draft, draft
 from pyfunc.cloudevents.sdk import http_message, is_http_message
 from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
-from pyfunc.fastpath.response import DirectResponse
-from pyfunc.request.flask import flask_answer, flask_answer_types
+from pyfunc.invoking.results import flask_response, sdk_event
+from pyfunc.invoking.wire import WholeResponse, header_lines
+from pyfunc.request.flask import flask_answer_types
 
-__all__ = ["EventReplies", "Replies", "Stream", "flask_error", "http_answer"]
-
+__all__ = ["EventReplies", "Replies"]
 
 logger = logging.getLogger("pyfunc")
-
-
-class Stream(msgspec.Struct, frozen=True):
-    """An answer whose body is sent as it is produced.
-
-    Args:
-        chunks: The iterator or asynchronous iterator that produces it.
-        status: The HTTP status.
-        headers: The response headers; without a `Content-Type` the first chunk decides it.
-        reason: The reason phrase, where it is not the status's own.
-    """
-
-    chunks: Iterator[Any] | AsyncIterator[Any]
-    status: int
-    headers: CIMultiDict[str]
-    reason: str | None = None
-
-
-# --- HTTP functions -------------------------------------------------------------------------------
-
-
-def http_answer(result: Any, request: web.Request) -> web.StreamResponse | Stream:
-    """The response for what an HTTP function returned.
-
-    Args:
-        result: What it returned.
-        request: The request that it answers.
-
-    Raises:
-        ReplyError: It is nothing that can be sent.
-    """
-    known = _HTTP.get(type(result))
-    if known is not None:
-        return known(result)
-    if type(result) is tuple:
-        return _tuple(result, request)
-    return _http_object(result, request)
-
-
-def _http_object(result: Any, request: web.Request) -> web.StreamResponse | Stream:
-    if isinstance(result, web.StreamResponse):
-        return result
-    if isinstance(result, Event):
-        return _response(encode(result, ContentMode.BINARY))
-    if isinstance(result, AsyncIterator | Iterator):
-        return Stream(result, 200, CIMultiDict())
-    if isinstance(result, flask_answer_types()):
-        return flask_response(result, request)
-    if isinstance(result, str):
-        return _text(str(result))
-    if isinstance(result, bytes | bytearray):
-        return _octets(result)
-    event = sdk_event(result)
-    if event is not None:
-        return _response(encode(event, ContentMode.BINARY))
-    if (message := http_message(result)) is not None:
-        return web.Response(body=message[1], headers=message[0])
-    return _json(result)
-
-
-def _nothing(result: None) -> web.Response:
-    return web.Response(status=204)
-
-
-def _text(result: str) -> web.Response:
-    return DirectResponse("Content-Type: text/plain; charset=utf-8\r\n", _utf8(result))
-
-
-def _octets(result: bytes | bytearray | memoryview) -> web.Response:
-    return DirectResponse("Content-Type: application/octet-stream\r\n", bytes(result))
-
-
-def _json(result: Any) -> web.Response:
-    return DirectResponse("Content-Type: application/json\r\n", dump_json(result))
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ReplyError("the text holds surrogates, which UTF-8 cannot") from None
-
-
-def _tuple(result: tuple[Any, ...], request: web.Request) -> web.StreamResponse | Stream:
-    """`(body, status)`, `(body, headers)` and `(body, status, headers)`, as in Flask."""
-    if (message := http_message(result)) is not None:
-        return web.Response(body=message[1], headers=message[0])
-    status, headers = _status_and_headers(result)
-    if status is None and headers is None:
-        return _json(list(result))
-    answer = http_answer(result[0], request)
-    return _amended(answer, status, headers or ())
-
-
-def _status_and_headers(result: tuple[Any, ...]) -> tuple[int | None, Any]:
-    if len(result) not in (2, 3):
-        return None, None
-    status = _status(result[1])
-    if len(result) == 3:
-        is_answer = status is not None and _is_headers(result[2])
-        return (status, result[2]) if is_answer else (None, None)
-    return (None, result[1]) if status is None and _is_headers(result[1]) else (status, None)
-
-
-def _status(value: Any) -> int | None:
-    """A status, such as 404 or "404 NOT FOUND"; `None` for anything else."""
-    if isinstance(value, str) and _STATUS_LINE(value):
-        return int(value[:3])
-    if isinstance(value, bool) or not isinstance(value, int) or not 100 <= value <= 999:
-        return None
-    return int(value)
-
-
-_STATUS_LINE = re.compile(r"[1-9]\d\d [A-Z].*", re.ASCII).fullmatch
-
-
-def _is_headers(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in value)
-    return isinstance(value, Mapping) or type(value).__name__ == "Headers"  # Werkzeug's, or ours
-
-
-def _amended(
-    answer: web.StreamResponse | Stream, status: int | None, headers: Any
-) -> web.StreamResponse | Stream:
-    extra = _clean_headers(headers)
-    if status is not None and status < 200:
-        raise ReplyError(f"{status} is no status of an answer: expected 200 to 999")
-    if isinstance(answer, Stream):
-        merged = answer.headers.copy()
-        merged.update(extra)
-        reason = answer.reason if status in (None, answer.status) else None
-        return Stream(answer.chunks, status or answer.status, merged, reason)
-    answer.headers.update(extra)
-    if status is not None:
-        answer.set_status(status)
-    return answer
-
-
-def _clean_headers(headers: Any) -> CIMultiDict[str]:
-    """Header lines that cannot become two (RFC 9110, section 5.5)."""
-    pairs = headers.items() if hasattr(headers, "items") else headers
-    clean: CIMultiDict[str] = CIMultiDict()
-    for name, value in pairs:
-        for single in value if isinstance(value, list | tuple) else (value,):
-            _add_header(clean, str(name), str(single))
-    return clean
-
-
-def _add_header(clean: CIMultiDict[str], name: str, value: str) -> None:
-    if not _FIELD_NAME(name):
-        raise ReplyError(f"{name!r} is no name of a header")
-    if not value.isprintable() and re.search(_NO_FIELD_VALUE, value):
-        raise ReplyError(f"the header {name} holds a line break or another control character")
-    if name.lower() not in _FRAMING:
-        clean.add(name, value)
-
-
-_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
-_NO_FIELD_VALUE = "[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]"  # slow to compile, so when needed
-# The server says where a body ends; a function that says otherwise would break the next answer.
-_FRAMING = frozenset({"content-length", "transfer-encoding"})
-
-
-def flask_response(result: Any, request: web.Request) -> web.StreamResponse | Stream:
-    """A response of Flask's, or one of its HTTP exceptions, as it is."""
-    answer = flask_answer(result, request)
-    if isinstance(answer.body, bytes):
-        return web.Response(
-            status=answer.status, reason=answer.reason, headers=answer.headers, body=answer.body
-        )
-    return Stream(answer.body, answer.status, answer.headers, answer.reason)
-
-
-def flask_error(error: Any, request: web.Request) -> web.Response:
-    """What `flask.abort` raised, as a response."""
-    return _whole(error, request)
-
-
-_HTTP: Mapping[type, Callable[[Any], web.StreamResponse | Stream]] = {
-    type(None): _nothing,
-    str: _text,
-    bytes: _octets,
-    bytearray: _octets,
-    memoryview: _octets,
-    dict: _json,
-    list: _json,
-    int: _json,
-    float: _json,
-    bool: _json,
-    GeneratorType: lambda result: Stream(result, 200, CIMultiDict()),
-    AsyncGeneratorType: lambda result: Stream(result, 200, CIMultiDict()),
-}
-
-
-# --- event functions ------------------------------------------------------------------------------
 
 
 class Replies(msgspec.Struct):  # which is made in half the time of other classes
@@ -254,9 +52,13 @@ class EventReplies:
         mode: `auto`, `binary` or `structured`.
         type: The type of replies that name none; `None` for the received one with `.reply`.
         source: The source of replies that name none.
+        whole: The class of whole responses.
     """
 
-    def __init__(self, mode: str, type: str | None, source: str) -> None:
+    def __init__(
+        self, mode: str, type: str | None, source: str, whole: type[WholeResponse]
+    ) -> None:
+        self._whole = whole
         self.mode = None if mode == "auto" else ContentMode(mode)
         self.type = type
         self.source = source
@@ -278,7 +80,7 @@ class EventReplies:
         elif isinstance(result, web.StreamResponse):
             return result
         elif isinstance(result, flask_answer_types()):
-            return _whole(result, request)
+            return flask_response(result, request)
         else:
             replies = _made(result)
         for event in replies.events:
@@ -338,7 +140,7 @@ class EventReplies:
                 type,
             )
 
-    def response(self, events: list[Event], request: web.Request, is_batch: bool) -> DirectResponse:
+    def response(self, events: list[Event], request: web.Request, is_batch: bool) -> WholeResponse:
         """The response that carries these events; empty where there are none.
 
         Args:
@@ -352,20 +154,22 @@ class EventReplies:
         if is_batch:
             return self.batch(list(map(draft, events)), request)
         if not events:
-            return DirectResponse("", b"")
+            return self._whole("", b"")
         lines, body = encode_lines(events[0], self.mode)
-        return DirectResponse(lines, body) if self._is_wanted(request) else DirectResponse("", b"")
+        return self._whole(lines, body) if self._is_wanted(request) else self._whole("", b"")
 
-    def batch(self, drafts: list[Draft], request: web.Request) -> DirectResponse:
+    def batch(self, drafts: list[Draft], request: web.Request) -> WholeResponse:
         """The response that carries the events of drafts; empty where there are none.
 
         Raises:
             ReplyError: One of them is not valid.
         """
         if not drafts:
-            return DirectResponse("", b"")
-        response = _response(batch(drafts))
-        return response if self._is_wanted(request) else DirectResponse("", b"")
+            return self._whole("", b"")
+        message = batch(drafts)
+        if not self._is_wanted(request):
+            return self._whole("", b"")
+        return self._whole(header_lines(message.headers), message.body)
 
     def _is_wanted(self, request: web.Request) -> bool:
         """Whether the sender takes a reply, as far as it says so (RFC 7240).
@@ -373,7 +177,7 @@ class EventReplies:
         Knative's senders that read replies say `Prefer: reply`; others need not read one, and count
         the event as accepted all the same (eventing data plane, "Derived (Reply) Events").
         """
-        said = request._headers.get(_PREFER)
+        said = request.headers.get(_PREFER)
         if said is not None and "reply" in (preferences := _preferences(said)):
             return True
         if not self._told_unread:
@@ -432,12 +236,6 @@ def _pair(result: tuple[Any, ...]) -> list[Event] | None:
     return [Event.unchecked(dict(attributes), data)]
 
 
-def sdk_event(result: Any) -> Event | None:
-    """An event of the CloudEvents SDK as ours; `None` for anything else."""
-    parts = sdk.unpack(result)
-    return None if parts is None else Event.unchecked(dict(parts[0]), parts[1])
-
-
 def _decoded(headers: dict[str, str], body: bytes) -> list[Event]:
     """Events that the function has encoded by the SDK's means, looked at like any other."""
     try:
@@ -458,17 +256,3 @@ def _has_same_data(event: Event, received: Event) -> bool:
         return bool(data == payload.value())
     except MalformedBodyError:  # the function took the octets as they were, and no others
         return False
-
-
-def _whole(result: Any, request: web.Request) -> web.Response:
-    """A Flask response to an event, in one piece: brokers read no streams."""
-    answer = flask_answer(result, request)
-    body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
-    return web.Response(
-        status=answer.status, reason=answer.reason, headers=answer.headers, body=body
-    )
-
-
-def _response(message: Message) -> DirectResponse:
-    lines = "".join([f"{name}: {value}\r\n" for name, value in message.headers])
-    return DirectResponse(lines, message.body)

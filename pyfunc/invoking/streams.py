@@ -18,7 +18,7 @@ from aiohttp import web
 
 from pyfunc.cloudevents.data import dump_json
 from pyfunc.errors import ReplyError
-from pyfunc.invoking.replies import Stream
+from pyfunc.invoking.results import Stream
 from pyfunc.invoking.threads import Threads
 from pyfunc.invoking.user_code import awaited
 

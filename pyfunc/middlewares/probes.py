@@ -19,6 +19,8 @@ from pyfunc.settings import LIVENESS_PATHS, READINESS_PATHS, Settings
 
 __all__ = ["LIVENESS_PATHS", "READINESS_PATHS", "Probes"]
 
+_METHODS = frozenset({"GET", "HEAD"})
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Probe = Callable[[], Awaitable[str | None]]
 """Why the answer is no; `None` if it is yes."""
@@ -37,6 +39,8 @@ class Probes:
     def __init__(
         self, lifecycle: Lifecycle, hooks: Hooks, admission: Admission, settings: Settings
     ) -> None:
+        self.prefix = ""
+        """The path that the application is mounted under; known once the parent starts."""
         self._lifecycle = lifecycle
         self._hooks = hooks
         self._admission = admission if settings.unready_when_full else None
@@ -51,13 +55,19 @@ class Probes:
         """Answer GET and HEAD on the health paths; everything else goes on to the function."""
         probes = self._probes
 
+        @web.middleware
         def probe(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-            if request._method not in ("GET", "HEAD"):
+            if request.method not in _METHODS:
                 return handler(request)
-            ask = probes.get(request.rel_url.raw_path)
+            ask = probes.get(request.rel_url.raw_path.removeprefix(self.prefix))
             return handler(request) if ask is None else self._answered(ask)
 
         return probe
+
+    async def mount(self, app: web.Application) -> None:
+        """Find the path that the application is mounted under, now that its routes are settled."""
+        [catch_all] = app.router.resources()
+        self.prefix = catch_all.canonical.removesuffix("/{path}")
 
     async def live(self) -> str | None:
         """Why the process should be restarted."""

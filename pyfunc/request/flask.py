@@ -32,6 +32,7 @@ __all__ = [
     "FlaskBridge",
     "flask_answer",
     "flask_answer_types",
+    "flask_bridge",
     "flask_error_types",
     "flask_is_loaded",
     "flask_request",
@@ -44,7 +45,7 @@ FlaskResult: TypeAlias = Union["Response", "HTTPException"]
 _FILE_CHUNK = 256 * 1024
 
 # Where an environ keeps aiohttp's request, so that an invocation knows its own context.
-_REQUEST_KEY = "pyfunc.request.view"
+_REQUEST_KEY = "pyfunc.request"
 
 
 def flask_is_loaded() -> bool:
@@ -218,3 +219,19 @@ class FlaskBridge:
 
     def _wrap_file(self, file: BinaryIO, _: int = 0) -> Iterable[bytes]:
         return self._file_wrapper(file, _FILE_CHUNK)
+
+
+def flask_bridge(function: Any, module_name: str) -> FlaskBridge | None:
+    """Make a bridge for a function that uses Flask; `None` for any other.
+
+    Args:
+        function: The user's callable.
+        module_name: The module that it was loaded from.
+    """
+    code = getattr(function, "__code__", None)
+    if not flask_is_loaded() and (code is None or not mentions_flask(code)):
+        return None
+    try:
+        return FlaskBridge(module_name)
+    except ModuleNotFoundError:
+        return None  # the function's own `import flask` reports it

@@ -17,16 +17,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType, MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 
-from pyfunc.app import LIFECYCLE, TAKES_EVENTS
 from pyfunc.errors import HookError
-from pyfunc.fastpath.connection import Connections, Runner
-from pyfunc.lifecycle import Lifecycle, Phase
+from pyfunc.invoking.wire import PLAIN, Wire
+from pyfunc.lifecycle import LIFECYCLE, TAKES_EVENTS, Lifecycle, Phase
 from pyfunc.server.listeners import listen, shown
+from pyfunc.server.plain import PlainRunner
 from pyfunc.settings import Settings
 
 __all__ = ["Supervised", "run", "stoppable"]
@@ -51,6 +52,8 @@ _FILES = 65536
 
 # What has been cancelled gets this long to say so to its client.
 _LAST_WORDS = 1.0
+# How often a drain looks for connections that are left, in seconds.
+_LOOK_EVERY = 0.01
 # `on_shutdown` gets at least this long, however long the drain took.
 _SHUTDOWN = 2.0
 # Threads and tasks that never end hold the exit for so long at most.
@@ -72,8 +75,39 @@ class Supervised(msgspec.Struct, frozen=True, kw_only=True):
     """A file descriptor whose input ends when the supervisor does."""
 
 
+class MakeApp(Protocol):
+    """Loads the function and makes its application."""
+
+    def __call__(self, *, wire: Wire) -> web.Application:
+        """Make it, with these means to read bodies and to make responses."""
+
+
+class Runner(Protocol):
+    """A runner of aiohttp's, with the two steps that a drain needs."""
+
+    @property
+    def server(self) -> web.Server | None:
+        """All connections."""
+
+    @property
+    def sites(self) -> set[web.BaseSite]:
+        """All listeners."""
+
+    async def setup(self) -> None:
+        """Start the application."""
+
+    async def cleanup(self) -> None:
+        """Close the connections, and end the application."""
+
+    def drain(self) -> None:
+        """Close each connection with its next response."""
+
+    def close_idle(self) -> None:
+        """Close idle connections."""
+
+
 def run(
-    make_app: Callable[[], web.Application],
+    make_app: MakeApp,
     settings: Settings,
     supervised: Supervised | None = None,
 ) -> int:
@@ -93,12 +127,37 @@ def run(
     numbers = _SIGNALS if supervised is None else _WORKER_SIGNALS
 
     def serve() -> int:
-        server = _Server(make_app(), settings, supervised)
+        path = _path(settings)
+        server = _Server(path, make_app(wire=path.wire), settings, supervised)
         sockets = supervised.sockets if supervised else listen(settings.addresses)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(server.live(sockets, numbers))
 
     return stoppable(serve, numbers)
+
+
+class _Path(NamedTuple):
+    """The way from sockets to the application: the fast one, or plain aiohttp."""
+
+    wire: Wire
+    runner: Callable[..., Runner]
+
+
+def _path(settings: Settings) -> _Path:
+    if settings.plain:
+        return _Path(PLAIN, PlainRunner)
+    try:
+        from pyfunc.fastpath.runner import WIRE, FastRunner, check
+
+        check()
+    except (ImportError, LookupError) as error:
+        logger.warning(
+            "%s does not fit the fast path (%s): serving by its public API",
+            SERVER_SOFTWARE.partition(" ")[2],
+            error,
+        )
+        return _Path(PLAIN, PlainRunner)
+    return _Path(WIRE, FastRunner)
 
 
 def stoppable(start: Callable[[], int], numbers: Iterable[signal.Signals] = _SIGNALS) -> int:
@@ -207,22 +266,26 @@ class _Server:
     """One app from its start to its end."""
 
     def __init__(
-        self, app: web.Application, settings: Settings, supervised: Supervised | None
+        self,
+        path: _Path,
+        app: web.Application,
+        settings: Settings,
+        supervised: Supervised | None,
     ) -> None:
         self.settings = settings
         self.supervised = supervised
         self.lifecycle: Lifecycle = app[LIFECYCLE]
         self.lifecycle.opens_early = True
-        self.runner = Runner(
+        self.runner = path.runner(
             app,
+            max_head=settings.max_head,
+            max_headers=settings.max_headers,
+            read_timeout=settings.read_timeout,
             access_log=None,
             handler_cancellation=settings.cancel_on_disconnect and not app[TAKES_EVENTS],
             # What a drain leaves over was given its time already.
             shutdown_timeout=0.01,
-            read_timeout=settings.read_timeout,
             keepalive_timeout=settings.keep_alive,
-            max_head=settings.max_head,
-            max_headers=settings.max_headers,
             lingering_time=_LINGERING,
         )
 
@@ -251,7 +314,7 @@ class _Server:
     async def _open(self, sockets: Sequence[socket.socket]) -> None:
         """Open the port, before `on_startup` is done: liveness is asked meanwhile."""
         for sock in sockets:
-            await web.SockSite(self.runner, sock).start()
+            await web.SockSite(cast(web.BaseRunner, self.runner), sock).start()
             if not self.supervised:
                 logger.info("listening on %s", shown(sock))
 
@@ -272,9 +335,9 @@ class _Server:
         return False
 
     async def _drain(self, received: signal.Signals, signals: _Signals) -> None:
-        lifecycle, settings, connections = self.lifecycle, self.settings, self._connections
-        lifecycle.phase = Phase.DRAINING
-        connections.drain()
+        lifecycle, settings = self.lifecycle, self.settings
+        lifecycle.drain()
+        self.runner.drain()
         delay = settings.drain_delay
         if delay is None:
             delay = 0.0 if received is signal.SIGINT else _DRAIN_DELAY
@@ -289,7 +352,7 @@ class _Server:
             settings.drain_timeout, lifecycle.in_flight,
         )  # fmt: skip
         began = time.monotonic()
-        await _first(settings.drain_timeout, connections.closed(), signals.second.wait())
+        await _first(settings.drain_timeout, self._closed(), signals.second.wait())
         if lifecycle.in_flight:
             await self._cut_off("told to hurry" if signals.second.is_set() else "out of time")
         else:
@@ -304,12 +367,18 @@ class _Server:
         # What clients have sent so far is read before it is decided which connections are idle.
         for _ in range(2):
             await asyncio.sleep(0)
-        self._connections.close_idle()
+        self.runner.close_idle()
+
+    async def _closed(self) -> None:
+        """Wait until no connection is left, and no request of one that went away."""
+        server = cast(web.Server, self.runner.server)
+        while self.lifecycle.in_flight or server.connections:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def _cut_off(self, why: str) -> None:
         logger.warning("%s: cancelling what is left; %d in flight", why, self.lifecycle.in_flight)
         self.lifecycle.cut_off()
-        await _within(_LAST_WORDS, self._connections.closed())
+        await _within(_LAST_WORDS, self._closed())
         if left := self.lifecycle.in_flight:
             logger.warning("%d in flight could not be cancelled", left)
 
@@ -319,10 +388,6 @@ class _Server:
             await self._stop_listening()
             await self._cut_off("never ready")
         await self.runner.cleanup()
-
-    @property
-    def _connections(self) -> Connections:
-        return cast(Connections, self.runner.server)
 
 
 def _watch(supervised: Supervised, signals: _Signals) -> None:

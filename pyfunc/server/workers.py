@@ -14,7 +14,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -25,11 +26,11 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from pyfunc.errors import StartupError, WorkersError
+from pyfunc.invoking.wire import Wire
 from pyfunc.server.listeners import listen, shown
 from pyfunc.server.process import Supervised, run, stoppable
 from pyfunc.server.sharing import Shared
 from pyfunc.settings import Settings
-from pyfunc.telemetry.setup import share
 
 __all__ = ["run_workers"]
 
@@ -39,8 +40,11 @@ logger = logging.getLogger("pyfunc")
 class MakeApp(Protocol):
     """Loads the function, in one process of several."""
 
-    def __call__(self, settings: Settings, *, shared: Shared | None) -> web.Application:
-        """An application that serves it."""
+    def __call__(self, settings: Settings, *, shared: Shared | None, wire: Wire) -> web.Application:
+        """Make the application that serves it."""
+
+
+Share = Callable[[Settings], AbstractContextManager[Shared | None]]
 
 
 # So many workers in a row may end before they were ready.
@@ -51,13 +55,14 @@ _LONGEST_PAUSE = 30.0
 _SLACK = 15.0
 
 
-def run_workers(make_app: MakeApp, settings: Settings, workers: int) -> int:
+def run_workers(make_app: MakeApp, settings: Settings, workers: int, share: Share) -> int:
     """Serve with several processes, until a signal says to stop; the exit code.
 
     Args:
         make_app: Loads the function, once in each process.
         settings: The options.
         workers: How many.
+        share: Opens what they share for their metrics.
 
     Raises:
         ListenError: An address cannot be listened on.
@@ -258,8 +263,8 @@ class _Worker(Worker):  # type: ignore[misc]
             code = error.exit_code
         sys.exit(code)
 
-    def _make_app(self) -> web.Application:
-        return self.app.make_app(self.app.settings, shared=self.app.shared)
+    def _make_app(self, *, wire: Wire) -> web.Application:
+        return self.app.make_app(self.app.settings, shared=self.app.shared, wire=wire)
 
     def _is_ready(self) -> None:
         self._ready[0] = 1

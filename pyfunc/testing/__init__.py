@@ -23,8 +23,8 @@ from pyfunc.errors import LoadError, UnreachableError
 from pyfunc.function.loader import Loaded, load, loaded_from
 from pyfunc.function.signature import compile_plan
 from pyfunc.function.tracebacks import user_traceback
+from pyfunc.invoking.observers import FAILURE
 from pyfunc.invoking.streams import SENT
-from pyfunc.middlewares.failures import FAILURE
 from pyfunc.settings import Settings
 from pyfunc.testing import exchange
 from pyfunc.testing.samples import (

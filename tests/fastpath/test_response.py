@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from pyfunc.app import create_app
-from pyfunc.fastpath.connection import Runner
 from pyfunc.fastpath.response import DirectResponse
+from pyfunc.fastpath.runner import WIRE, FastRunner
 from pyfunc.function.loader import loaded_from
 from pyfunc.settings import Settings
 from tests.support.apps import Function, Load
@@ -64,7 +64,9 @@ CASES = [
 async def _listening(
     app: web.Application, factory: type[web.AppRunner]
 ) -> AsyncIterator[web.AppRunner]:
-    ours: dict[str, Any] = {"read_timeout": 5, "max_head": 8190} if factory is Runner else {}
+    ours: dict[str, Any] = (
+        {"read_timeout": 5, "max_head": 8190, "max_headers": 128} if factory is FastRunner else {}
+    )
     runner = factory(app, access_log=None, keepalive_timeout=5, **ours)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -112,7 +114,9 @@ async def test_both_ways_put_the_same_on_the_wire(
     source: str, sent: str, load_source: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(reply_source="/own")
-    first, lines, rest = await _answered(create_app(settings, load_source(source)), Runner, sent)
+    first, lines, rest = await _answered(
+        create_app(settings, load_source(source), wire=WIRE), FastRunner, sent
+    )
 
     with _watched(monkeypatch) as heads:
         usual = await _answered(create_app(settings, load_source(source)), web.AppRunner, sent)
@@ -137,16 +141,16 @@ async def test_both_ways_put_the_same_on_the_wire(
 async def test_usual_answers_go_to_the_socket_as_they_are(
     source: str, sent: str, is_logged: bool, load_source: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = create_app(Settings(access_log=is_logged), load_source(source))
+    app = create_app(Settings(access_log=is_logged), load_source(source), wire=WIRE)
     with _watched(monkeypatch) as heads:
-        await _answered(app, Runner, sent)
+        await _answered(app, FastRunner, sent)
 
     assert len(heads) == 1  # that of the last request of the connection does not
 
 
 def _app(function: Function = lambda: "text") -> web.Application:
     assert callable(function)
-    return create_app(Settings(), loaded_from(function))
+    return create_app(Settings(), loaded_from(function), wire=WIRE)
 
 
 async def test_a_signal_of_the_users_sees_and_changes_the_answer() -> None:
@@ -156,7 +160,7 @@ async def test_a_signal_of_the_users_sees_and_changes_the_answer() -> None:
     app = _app()
     app.on_response_prepare.append(sign)
 
-    _, lines, _ = await _answered(app, Runner, PLAIN)
+    _, lines, _ = await _answered(app, FastRunner, PLAIN)
 
     assert b"X-Signed: text/plain; charset=utf-8" in lines
 
@@ -192,7 +196,7 @@ async def test_a_middleware_of_the_users_changes_the_answer(change: Change, seen
     app = _app()
     app.middlewares.append(own)
 
-    first, lines, _ = await _answered(app, Runner, PLAIN)
+    first, lines, _ = await _answered(app, FastRunner, PLAIN)
 
     assert seen in (first, *lines)
 
@@ -205,7 +209,7 @@ async def test_below_another_app_its_signals_count() -> None:
     outer.on_response_prepare.append(sign)
     outer.add_subapp("/below", _app())
 
-    _, lines, _ = await _answered(outer, Runner, PLAIN.replace("POST /", "POST /below"))
+    _, lines, _ = await _answered(outer, FastRunner, PLAIN.replace("POST /", "POST /below"))
 
     assert b"X-Outer: 1" in lines
 
@@ -230,7 +234,7 @@ async def test_an_answer_to_a_client_that_has_gone_is_no_failure(
     )
     loaded = load_source(source)
     module: Any = loaded.function.__globals__
-    async with _listening(create_app(Settings(), loaded), Runner) as runner:
+    async with _listening(create_app(Settings(), loaded, wire=WIRE), FastRunner) as runner:
         assert runner.server is not None
         _, writer = await asyncio.open_connection(*runner.addresses[0])
         writer.write(PLAIN.encode())

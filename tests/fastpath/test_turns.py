@@ -16,7 +16,8 @@ from aiohttp import web
 
 from pyfunc.app import create_app
 from pyfunc.fastpath import turns as cohorts
-from pyfunc.fastpath.connection import Connection, Connections, Runner
+from pyfunc.fastpath.connection import Connection
+from pyfunc.fastpath.runner import WIRE, Connections, FastRunner
 from pyfunc.fastpath.turns import Cohorts, Turn
 from pyfunc.function.loader import loaded_from
 from pyfunc.settings import Settings
@@ -80,13 +81,14 @@ def _request(text: str) -> bytes:
 
 
 @asynccontextmanager
-async def _running(app: web.Application) -> AsyncIterator[Runner]:
-    runner = Runner(
+async def _running(app: web.Application) -> AsyncIterator[FastRunner]:
+    runner = FastRunner(
         app,
         access_log=None,
         handler_cancellation=False,
         keepalive_timeout=60,
         max_head=8190,
+        max_headers=128,
         read_timeout=5,
         shutdown_timeout=0.1,
     )
@@ -139,13 +141,13 @@ async def _client(app: web.Application, others: int = 0) -> AsyncIterator[Client
 
 
 def _app(function: Callable[..., Any]) -> web.Application:
-    return create_app(Settings(), loaded_from(function))
+    return create_app(Settings(), loaded_from(function), wire=WIRE)
 
 
 class Served:
     """A function, and connections to it without sockets."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: FastRunner) -> None:
         self.noted: list[str] = []
         self._server = runner.server
         self.connections: list[Connection] = []

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pyfunc.app import LIFECYCLE, create_app
+from pyfunc.app import create_app
 from pyfunc.errors import HookError
 from pyfunc.function.loader import Loaded, loaded_from
 from pyfunc.invoking.hooks import Check
-from pyfunc.lifecycle import Phase
+from pyfunc.lifecycle import LIFECYCLE, Phase
 from pyfunc.settings import Settings
 from tests.support.apps import Serve
 

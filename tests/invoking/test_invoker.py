@@ -198,11 +198,12 @@ async def test_two_apps_in_one_process_never_see_each_other(
     aiohttp_client: Any, tmp_path: Any
 ) -> None:
     source = """
+        import helper
+
         count = 0
 
         def main():
             global count
-            import helper
             count += 1
             return f"{helper.name} {count}"
     """

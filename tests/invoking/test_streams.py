@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pyfunc.app import LIFECYCLE
+from pyfunc.lifecycle import LIFECYCLE
 from tests.support.apps import Client, Serve
 
 LATE = 20  # seconds after which a test has failed

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pyfunc.app import LIFECYCLE
-from pyfunc.lifecycle import Phase
+from pyfunc.lifecycle import LIFECYCLE, Phase
 from tests.support.apps import Client, Serve
 
 PATHS = ("/healthz/live", "/healthz/ready", "/health/liveness", "/health/readiness")

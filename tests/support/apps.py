@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from pyfunc.app import create_app
-from pyfunc.fastpath.connection import Runner
+from pyfunc.fastpath.runner import WIRE, FastRunner
 from pyfunc.function.loader import Loaded
 from pyfunc.settings import Settings
 
@@ -36,11 +36,16 @@ class Server(TestServer):
     """A test server with the runner and the limits of `start`."""
 
     async def _make_runner(self, **options: Any) -> web.AppRunner:
-        ours = {"read_timeout": 30, "max_head": 32768, "keepalive_timeout": 3630}
-        return Runner(self.app, **{**options, **ours, "handler_cancellation": False})
+        ours = {
+            "read_timeout": 30,
+            "max_head": 32768,
+            "max_headers": 128,
+            "keepalive_timeout": 3630,
+        }
+        return FastRunner(self.app, **{**options, **ours, "handler_cancellation": False})
 
 
 def app_for(function: Callable[..., Any], **options: Any) -> web.Application:
     """Make the application of a function without hooks."""
     loaded = Loaded(function, MappingProxyType({}), "func", function.__name__, "func.py")
-    return create_app(Settings(**options), loaded)
+    return create_app(Settings(**options), loaded, wire=WIRE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyfunc.app import LIFECYCLE
+from pyfunc.lifecycle import LIFECYCLE
 from tests.support.apps import Client, Serve
 
 

@@ -1,4 +1,4 @@
-"""What is told to the sender of bytes that are no request."""
+"""Error responses to malformed HTTP input."""
 
 from typing import cast
 
@@ -14,10 +14,10 @@ from aiohttp.http_exceptions import (
 
 from pyfunc.errors import RequestError
 
-__all__ = ["raw", "refusal"]
+__all__ = ["malformed_error", "raw_response"]
 
-# What the parser's class of error means, in our words: its own repeat what the client sent.
-_REFUSALS: tuple[tuple[type[HttpProcessingError], int, str], ...] = (
+# Details by the parser's class of error; its own messages repeat the input.
+_DETAILS: tuple[tuple[type[HttpProcessingError], int, str], ...] = (
     (BadHttpMethod, 400, "this is no HTTP/1.1 request: TLS and HTTP/2 are not spoken here"),
     (BadStatusLine, 400, "this is no HTTP/1.1 request: expected a line such as GET / HTTP/1.1"),
     (InvalidHeader, 400, "a header is malformed"),
@@ -30,19 +30,19 @@ _PHRASES = {
 }
 
 
-def refusal(error: HttpProcessingError) -> RequestError:
-    """What the sender of it is told, which repeats nothing that was sent."""
+def malformed_error(error: HttpProcessingError) -> RequestError:
+    """Return the error for the sender; it repeats nothing of the input."""
     if error.message in _PHRASES:
         status, detail = _PHRASES[error.message]
         return RequestError(detail, status=status)
-    for kind, status, detail in _REFUSALS:
+    for kind, status, detail in _DETAILS:
         if isinstance(error, kind):
             return RequestError(detail, status=status)
     return RequestError("the request is malformed")
 
 
-def raw(response: web.Response) -> bytes:
-    """The octets of an answer to what is no request, the last ones of their connection."""
+def raw_response(response: web.Response) -> bytes:
+    """Encode the last response of a connection, where there is no request to prepare it for."""
     body = cast(bytes, response.body)
     return (
         f"HTTP/1.1 {response.status} {response.reason}\r\n"

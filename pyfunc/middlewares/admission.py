@@ -1,0 +1,139 @@
+"""Admission: count each request while it is in flight, and let it in when a place is free.
+
+The place is decided first, then the announced size of the body; only then is a client that waits
+for `100 Continue` asked to send it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
+from aiohttp.streams import StreamReader
+from aiohttp.typedefs import Middleware
+
+from pyfunc.errors import RequestError, UnavailableError
+from pyfunc.invoking.admission import Admission, Place
+from pyfunc.invoking.observers import note_admission
+from pyfunc.lifecycle import Lifecycle, Phase
+
+__all__ = ["admission"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# A request whose body is late by this many seconds gives its place up, until enough has arrived.
+_PATIENCE = 1.0
+_ENOUGH = 1 << 16
+
+_STARTING = Phase.STARTING
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def admission(
+    lifecycle: Lifecycle,
+    places: Admission,
+    max_body: int,
+    *,
+    reads_body: bool,
+    is_observed: bool = False,
+) -> Middleware:
+    """Make the middleware that admits requests.
+
+    Args:
+        lifecycle: Counts requests in flight, and knows when the process is ready.
+        places: The limit of concurrent invocations, and the queue.
+        max_body: The largest body, in bytes.
+        reads_body: Whether the whole body is read before the function is called.
+        is_observed: Whether observers want the moment of the admission.
+    """
+
+    async def enter(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async with Place(places):
+            body = request.content
+            if not body.is_eof():
+                await _expect_body(request, max_body)
+            if not reads_body or body.is_eof() or await _has_arrived(body):
+                return await handler(request)
+        while not await _has_arrived(body):
+            pass
+        async with Place(places, returns=True):
+            return await handler(request)
+
+    is_limited = bool(places.places)
+
+    @web.middleware
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        task = lifecycle.enter()
+        try:
+            if lifecycle.phase is _STARTING:
+                await _started(lifecycle, places.queue_timeout)
+            if request.client_max_size != max_body:
+                request = _limited(request, max_body)
+            if is_limited:
+                return await enter(request, handler)
+            if not request.content.is_eof():
+                await _expect_body(request, max_body)
+            return await handler(request)
+        except asyncio.CancelledError:
+            if not lifecycle.is_cut_off:
+                raise
+            task.uncancel()
+            raise UnavailableError("the server is stopping: try again", reason="stopping") from None
+        finally:
+            lifecycle.leave(task)
+
+    return _observed(admit) if is_observed else admit
+
+
+def _observed(admit: Middleware) -> Middleware:
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def admitted(request: web.Request) -> web.StreamResponse:
+            note_admission(request)
+            return await handler(request)
+
+        return await admit(request, admitted)
+
+    return observe
+
+
+async def _started(lifecycle: Lifecycle, limit: float) -> None:
+    if lifecycle.startup is not None:
+        await asyncio.wait([lifecycle.startup], timeout=limit)
+    if lifecycle.phase is Phase.STARTING:
+        raise UnavailableError("the server is still starting: try again", reason="starting")
+
+
+def _limited(request: web.Request, max_body: int) -> web.Request:
+    """The request with our limit of its body, where an application around ours has another one."""
+    try:
+        return request.clone(client_max_size=max_body)
+    except RuntimeError:  # a middleware of that application has read the body
+        return request
+
+
+async def _expect_body(request: web.Request, max_body: int) -> None:
+    """Refuse a body whose announced size is too large; ask a waiting client for any other.
+
+    Raises:
+        RequestError: 413.
+    """
+    length = request.content_length
+    if length is not None and length > max_body:
+        raise RequestError("the body is larger than is taken here", status=413)
+    expected = request.headers.get(hdrs.EXPECT, "").lower()
+    if expected == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0  # as aiohttp does: the answer itself has not begun
+
+
+async def _has_arrived(body: StreamReader) -> bool:
+    """Wait a little for a body, or for as much of it as fits before it is read."""
+    try:
+        async with asyncio.timeout(_PATIENCE) as limit:
+            await body.wait_eof()
+    except TimeoutError:
+        if not limit.expired():
+            raise  # the body is late for good
+        return body.total_bytes >= _ENOUGH
+    return True
