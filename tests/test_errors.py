@@ -1,13 +1,10 @@
 import inspect
 import re
-from typing import Any
 
 import pytest
 
 from pyfunc import errors
 from pyfunc.errors import PyFuncError, Reject, RequestError, Retry, SignatureError, StartupError
-from tests.support.apps import Serve
-from tests.support.events import event_headers
 
 
 def classes() -> dict[str, type[PyFuncError]]:
@@ -92,35 +89,3 @@ def test_retry_says_when_in_whole_seconds(after: float | None, header: str | Non
 def test_retry_refuses_what_is_no_time(after: float) -> None:
     with pytest.raises(ValueError, match="expected a number of seconds from 0 up"):
         Retry(after=after)
-
-
-@pytest.mark.parametrize("word", ["def", "async def"])
-@pytest.mark.parametrize("parameters", ["", "event"])
-@pytest.mark.parametrize(
-    ("raised", "status", "detail", "retry_after"),
-    [
-        ("Reject('no such order')", 422, "no such order", None),
-        ("Reject('go away', 403)", 403, "go away", None),
-        ("Retry(after=30)", 503, "try again later", "30"),
-        ("Retry('soon', after=0.5)", 503, "soon", "1"),
-        ("Retry()", 503, "try again later", None),
-    ],
-)
-async def test_outcome_that_a_function_raises_is_answered(
-    word: str,
-    parameters: str,
-    raised: str,
-    status: int,
-    detail: str,
-    retry_after: str | None,
-    serve: Serve,
-) -> None:
-    source = f"from pyfunc import Reject, Retry\n{word} main({parameters}):\n    raise {raised}\n"
-    client = await serve(source)
-
-    answer = await client.post("/", headers=event_headers())
-    problem: dict[str, Any] = await answer.json()
-
-    assert (answer.status, answer.content_type) == (status, "application/problem+json")
-    assert (problem["status"], problem["detail"]) == (status, detail)
-    assert answer.headers.get("Retry-After") == retry_after

@@ -1,0 +1,95 @@
+"""The border with the user's code: exceptions that would end a thread, a task or the process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import pytest
+
+from pyfunc.invoking.user_code import awaited, called, contained
+
+ENDING = [
+    SystemExit(0),
+    KeyboardInterrupt(),
+    StopIteration("value"),
+    asyncio.CancelledError(),
+    BaseException("own"),
+]
+ENDING_IDS = [type(error).__name__ for error in ENDING]
+
+
+def raises(error: BaseException) -> Callable[[], NoReturn]:
+    def call() -> NoReturn:
+        raise error
+
+    return call
+
+
+async def fails(error: BaseException) -> NoReturn:
+    raise error
+
+
+def test_a_call_returns_its_result() -> None:
+    assert called(lambda: "result") == "result"
+
+
+async def test_an_awaitable_gives_its_result() -> None:
+    assert await awaited(asyncio.sleep(0, "result")) == "result"
+
+
+def test_an_ordinary_exception_of_a_call_stays_itself() -> None:
+    error = ValueError("own")
+    with pytest.raises(ValueError, match="own") as caught:
+        called(raises(error))
+    assert caught.value is error
+
+
+async def test_an_ordinary_exception_of_an_awaitable_stays_itself() -> None:
+    error = ValueError("own")
+    with pytest.raises(ValueError, match="own") as caught:
+        await awaited(fails(error))
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", ENDING, ids=ENDING_IDS)
+def test_what_would_end_a_thread_is_the_cause_of_a_runtime_error(error: BaseException) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        failure = pool.submit(called, raises(error)).exception(20)
+    assert type(failure) is RuntimeError
+    assert str(failure) == f"the function raised {type(error).__name__}"
+    assert failure.__cause__ is error
+
+
+@pytest.mark.parametrize("error", ENDING, ids=ENDING_IDS)
+async def test_what_would_end_a_task_is_the_cause_of_a_runtime_error(error: BaseException) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        await awaited(_Raises(error))
+    assert caught.value.__cause__ is error
+
+
+class _Raises:
+    """An awaitable whose exception no coroutine turns into another one."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __await__(self) -> Any:
+        raise self.error
+
+
+async def test_the_cancellation_of_the_own_task_is_passed_on() -> None:
+    task = asyncio.create_task(_waiting(asyncio.Event().wait()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def _waiting(awaitable: Awaitable[Any]) -> Any:
+    return await awaited(awaitable)
+
+
+def test_the_end_of_a_generator_is_passed_on() -> None:
+    error = GeneratorExit()
+    assert contained(error) is error
