@@ -44,23 +44,32 @@ def test_a_function_that_cannot_be_bound_is_refused() -> None:
         app_for(main)
 
 
-async def test_a_middleware_of_the_user_is_met_by_every_request(
+async def test_a_middleware_of_the_user_stands_where_it_is_put(
     aiohttp_client: AiohttpClient,
 ) -> None:
-    paths = []
-
-    @web.middleware
-    async def note(request: web.Request, handler: Any) -> web.StreamResponse:
-        paths.append(request.path)
-        response: web.StreamResponse = await handler(request)
-        return response
-
     app = app_for(lambda path: path)
-    app.middlewares.append(note)
+    every, invoked = Paths(), Paths()
+    app.middlewares.insert(0, every.middleware)
+    app.middlewares.append(invoked.middleware)
     client = await aiohttp_client(app)
     assert await text(client, "/a") == "/a"
     await text(client, "/healthz/live")
-    assert paths == ["/a", "/healthz/live"]
+    assert (every.seen, invoked.seen) == (["/a", "/healthz/live"], ["/a"])
+
+
+class Paths:
+    """A middleware that keeps the paths of its requests."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+        @web.middleware
+        async def keep(request: web.Request, handler: Any) -> web.StreamResponse:
+            self.seen.append(request.path)
+            response: web.StreamResponse = await handler(request)
+            return response
+
+        self.middleware = keep
 
 
 async def test_it_can_be_mounted_below_another_application(aiohttp_client: AiohttpClient) -> None:
