@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeAlias, Union
 from wsgiref.util import is_hop_by_hop
 
 import msgspec
 from multidict import CIMultiDict
 
+from pyfunc.request.forms import URLENCODED, has_too_many_fields
 from pyfunc.request.wsgi import wsgi_environ
 
 if TYPE_CHECKING:
@@ -96,13 +97,21 @@ def flask_request(request: web.Request, body: bytes) -> Request:
         # The object itself: the proxy would find nothing in a thread of the function's own.
         return flask.request._get_current_object()  # type: ignore[attr-defined,no-any-return]
     built = flask.Request(wsgi_environ(request, body))
-    _lift_form_limit(built, body)
+    _limit_form(built, body)
     return built
 
 
-def _lift_form_limit(request: Request, body: bytes) -> None:
-    """Take text fields of any size: the body is in memory, and was within the server's limit."""
+def _limit_form(request: Request, body: bytes) -> None:
+    """Accept fields of any size, since the body is in memory, and no more than 1000 of them."""
     request.max_form_memory_size = max(len(body), 1)
+    if request.mimetype == URLENCODED and has_too_many_fields(body):
+        request.form_data_parser_class = _refuse_form  # type: ignore[assignment]
+
+
+def _refuse_form(*args: object, **kwargs: object) -> NoReturn:
+    from werkzeug.exceptions import RequestEntityTooLarge
+
+    raise RequestEntityTooLarge("the form has too many fields")
 
 
 class AnswerBody(Iterator[bytes]):
@@ -214,7 +223,7 @@ class FlaskBridge:
         environ[_REQUEST_KEY] = request
         environ["wsgi.file_wrapper"] = self._wrap_file
         context = self._app.request_context(environ)
-        _lift_form_limit(context.request, body)
+        _limit_form(context.request, body)
         return context
 
     def _wrap_file(self, file: BinaryIO, _: int = 0) -> Iterable[bytes]:

@@ -24,13 +24,22 @@ if TYPE_CHECKING:
 
     from multipart import MultipartSegment  # type: ignore[import-untyped]
 
-__all__ = ["FORM_TYPES", "Form", "UploadedFile", "parse_form", "parse_query"]
+__all__ = [
+    "FORM_TYPES",
+    "URLENCODED",
+    "Form",
+    "UploadedFile",
+    "has_too_many_fields",
+    "parse_form",
+    "parse_query",
+]
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 FORM_TYPES = frozenset({URLENCODED, MULTIPART})
 
-# As many as Werkzeug and aiohttp take: a part costs far more to hold than its bytes to send.
+# As many parts as Werkzeug and aiohttp take, as many fields as PHP and Django: each costs far more
+# to hold than its bytes to send.
 MAX_PARTS = 1000
 
 # Others would let a caller choose any codec of Python's; browsers only ever send UTF-8.
@@ -122,18 +131,29 @@ def parse_form(body: bytes, content_type: str | None) -> Form:
 
     Raises:
         MalformedBodyError: The body does not keep to the encoding that its type names.
-        RequestError: The form has more parts than fit (status 413).
+        RequestError: The form has more than 1000 fields or parts (status 413).
     """
     mimetype, options = parse_options(content_type)
     if mimetype == MULTIPART:
         return _parse_multipart(body, options.get("boundary", ""))
     if mimetype == URLENCODED:
-        return _form(parse_query(_form_text(body), "form field").items(multi=True), ())
+        return _form(_urlencoded_fields(body), ())
     return _form((), ())
 
 
 def _form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, UploadedFile]]) -> Form:
     return Form(MultiDict(fields, "form field"), MultiDict(files, "file"))
+
+
+def _urlencoded_fields(body: bytes) -> list[tuple[str, str]]:
+    if has_too_many_fields(body):
+        raise RequestError(f"the form has more than {MAX_PARTS} fields", status=413)
+    return parse_qsl(_form_text(body), keep_blank_values=True)
+
+
+def has_too_many_fields(body: bytes) -> bool:
+    """Whether a urlencoded form has more fields than are accepted."""
+    return body.count(b"&") > MAX_PARTS
 
 
 def _form_text(body: bytes) -> str:

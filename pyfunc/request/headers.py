@@ -10,11 +10,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from email.message import Message
-from email.utils import collapse_rfc2231_value
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
-from urllib.request import parse_http_list, parse_keqv_list
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -25,21 +26,29 @@ __all__ = [
     "parse_accept",
     "parse_authorization",
     "parse_cookies",
+    "parse_date",
     "parse_options",
 ]
 
 _HTML = ("text/html", "application/xhtml+xml", "application/xml")
 
 
-# The expressions are compiled when they are first used: most functions have no use for any.
+# Senders use fewer by far; what comes after these is left out.
+_MOST_PARAMETERS = 100
+_MOST_ITEMS = 500
+_LONGEST_DATE = 64  # characters
+
+# RFC 8187, section 3.2.1: senders use UTF-8; RFC 5987, which it replaces, had this other one too.
+_EXTENDED_CHARSETS = frozenset({"utf-8", "iso-8859-1"})
+
+
+# The expressions are compiled when they are first used: most functions have no use for any. Their
+# quantifiers are possessive, so that a hostile header takes no longer to refuse than to read.
 
 
 @lru_cache(maxsize=1)
 def _cookie() -> re.Pattern[str]:
-    """One cookie: a name and perhaps a value, which may be quoted (RFC 6265, section 4.1.1).
-
-    Possessive, so that a hostile header takes no longer to refuse than to read.
-    """
+    """One cookie: a name and perhaps a value, which may be quoted (RFC 6265, section 4.1.1)."""
     return re.compile(
         r"""
         \s*+ ([^=;"\s]++) \s*+
@@ -50,22 +59,88 @@ def _cookie() -> re.Pattern[str]:
     )
 
 
+@lru_cache(maxsize=1)
+def _parameter() -> re.Pattern[str]:
+    """One parameter, whose value may be quoted, or missing (RFC 9110, section 5.6.6).
+
+    A quoted value that does not end takes all that follows.
+    """
+    return re.compile(
+        r"""
+        ; \s*+ ([^\s;="]++) \s*+
+        (?: = \s*+ ( "(?:[^\\"]|\\.)*+"?+ | [^;]*+ ) )?
+        """,
+        re.ASCII | re.DOTALL | re.VERBOSE,
+    )
+
+
+@lru_cache(maxsize=1)
+def _item() -> re.Pattern[str]:
+    """One item of a list (RFC 9110, section 5.6.1); commas in quoted strings do not end it."""
+    return re.compile(r'(?:[^,"]|"(?:[^\\"]|\\.)*+"?+)++', re.DOTALL)
+
+
 def parse_options(header: str | None) -> tuple[str, dict[str, str]]:
     """Split a header such as `Content-Type` into its value in lower case and its parameters.
 
-    Parameters written as RFC 2231 and RFC 5987 have it (`filename*=utf-8''...`) are decoded.
+    Parameters as RFC 8187 has them (`filename*=utf-8''...`) are decoded, and take precedence; one
+    that cannot be decoded is left out. The last of parameters with the same name counts. No header
+    raises an error, and all take linear time.
     """
     if not header:
         return "", {}
-    if ";" not in header:
-        return header.strip().lower(), {}
-    message = Message()
-    # Bytes that are no text arrive as surrogates, which `email` takes for something else.
-    message["x"] = header.encode("utf-8", "replace").decode()
-    (value, _), *options = message.get_params(failobj=[("", "")], header="x")
-    return value.strip().lower(), {
-        name.lower(): collapse_rfc2231_value(option) for name, option in options if name
-    }
+    if not header.isascii():
+        header = header.encode(
+            "utf-8", "replace"
+        ).decode()  # octets that are no text are surrogates
+    value, semicolon, _ = header.partition(";")
+    if not semicolon:
+        return value.strip().lower(), {}
+    plain: dict[str, str] = {}
+    extended: dict[str, str] = {}
+    for match in islice(_parameter().finditer(header, len(value)), _MOST_PARAMETERS):
+        name, text = match[1].lower(), _unquoted((match[2] or "").rstrip())
+        if not name.endswith("*"):
+            plain[name] = text
+        elif (decoded := _extended_value(text)) is not None:
+            extended[name[:-1]] = decoded
+    return value.strip().lower(), plain | extended
+
+
+def _unquoted(text: str) -> str:
+    """The content of a quoted string (RFC 9110, section 5.6.4); any other text as it is."""
+    if not text.startswith('"'):
+        return text
+    content = text[1:-1] if len(text) > 1 and text.endswith('"') else text[1:]
+    return re.sub(r"(?s)\\(.)", r"\1", content) if "\\" in content else content
+
+
+def _extended_value(text: str) -> str | None:
+    """`utf-8'en'%E2%82%AC` as text (RFC 8187, section 3.2); `None` where it is malformed."""
+    charset, _, rest = text.partition("'")
+    _, quote, encoded = rest.partition("'")
+    if not quote or charset.lower() not in _EXTENDED_CHARSETS:
+        return None
+    try:
+        return unquote_to_bytes(encoded).decode(charset)
+    except UnicodeDecodeError:
+        return None
+
+
+def _items(header: str) -> Iterator[str]:
+    """The items of a list, without the empty ones."""
+    items = (match[0].strip() for match in islice(_item().finditer(header), _MOST_ITEMS))
+    return (item for item in items if item)
+
+
+def parse_date(header: str | None) -> datetime | None:
+    """Read a date (RFC 9110, section 5.6.7); `None` where there is none, or no date."""
+    if header is None or len(header) > _LONGEST_DATE:
+        return None
+    try:
+        return parsedate_to_datetime(header)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def parse_cookies(header: str) -> list[tuple[str, str]]:
@@ -159,8 +234,8 @@ def _basic(encoded: str) -> Authorization | None:
 
 
 def _parameters(text: str) -> Mapping[str, str]:
-    pairs = [item for item in parse_http_list(text) if "=" in item]
-    return MappingProxyType(parse_keqv_list(pairs))
+    pairs = (item.partition("=") for item in _items(text) if "=" in item)
+    return MappingProxyType({name.strip(): _unquoted(value.strip()) for name, _, value in pairs})
 
 
 class Accept(tuple[tuple[str, float], ...]):
@@ -217,7 +292,7 @@ class Accept(tuple[tuple[str, float], ...]):
 
 def parse_accept(header: str | None) -> Accept:
     """Read an `Accept` header (RFC 9110, section 12.5.1), without items of no valid quality."""
-    items = (_accepted(item) for item in parse_http_list(header or ""))
+    items = (_accepted(item) for item in _items(header or ""))
     return Accept(sorted((item for item in items if item), key=_preference))
 
 

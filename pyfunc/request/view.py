@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
 from typing import Any, BinaryIO, Literal, overload
@@ -27,6 +26,7 @@ from pyfunc.request.headers import (
     parse_accept,
     parse_authorization,
     parse_cookies,
+    parse_date,
     parse_options,
 )
 from pyfunc.request.multidicts import Headers, MultiDict
@@ -314,7 +314,7 @@ class Request:
     @property
     def date(self) -> datetime | None:
         """The `Date` header; `None` if there is none or it is no date."""
-        return self.headers.get("Date", type=parsedate_to_datetime)
+        return parse_date(self.headers.get("Date"))
 
     @cached_property
     def environ(self) -> WSGIEnviron:

@@ -479,3 +479,13 @@ def does_without(_: object) -> Any:
 )
 def test_an_import_inside_of_the_function_is_seen(function: Any, mentions: bool) -> None:
     assert mentions_flask(function.__code__) is mentions
+
+
+async def test_a_form_of_too_many_fields_is_refused(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(app_for(lambda req: len(req.form)))
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = await client.post("/", data=b"a&" * 1001, headers=headers)
+    assert response.status == 413
+    large = b"a=" + b"x" * 1_000_000
+    response = await client.post("/", data=large, headers=headers)
+    assert await response.json() == 1

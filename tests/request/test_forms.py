@@ -96,6 +96,13 @@ async def test_a_file_can_be_saved_to_a_path_and_to_a_file(
             id="too many parts",
         ),
         pytest.param(
+            URLENCODED,
+            b"a&" * 1001,
+            413,
+            "the form has more than 1000 fields",
+            id="too many fields",
+        ),
+        pytest.param(
             URLENCODED, b"a=\xff", 400, "the form is not UTF-8 text", id="urlencoded, not text"
         ),
     ],
