@@ -106,16 +106,3 @@ async def test_a_body_that_is_broken_is_400(serve: Serve) -> None:
     async with client.post("/", data=b"no gzip", headers={"Content-Encoding": "gzip"}) as response:
         assert (response.status, response.content_type) == (400, "application/problem+json")
         assert (await response.json())["status"] == 400
-
-
-@pytest.mark.parametrize("path", ["/", "/fail"])
-async def test_the_id_of_a_request_is_that_of_its_response(path: str, serve: Serve) -> None:
-    async def main(path: str) -> None:
-        if path == "/fail":
-            raise ValueError
-
-    client = await serve(main)
-    async with client.get(path, headers={"X-Request-Id": "mine"}) as response:
-        assert response.headers["X-Request-Id"] == "mine"
-    async with client.get(path) as first, client.get(path) as second:
-        assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
