@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from pyfunc.cloudevents.attributes import Faults, canonical, new_id, now, parse_time
+from pyfunc.cloudevents.attributes import Faults, parse_time
+from pyfunc.cloudevents.canonical import canonicalize, new_id, now
 from pyfunc.cloudevents.data import JSON_TYPE, OCTETS, Kind, Payload, media_type
 from pyfunc.errors import MalformedBodyError, ReplyError
 
@@ -66,7 +67,7 @@ class Event:
     def __init__(self, attributes: Mapping[str, Any], data: Any = None) -> None:
         named = {"specversion": "1.0", "id": new_id(), **attributes}
         try:
-            complete = canonical(named, filled_in=("source", "type")).attributes
+            complete = canonicalize(named, filled_in=("source", "type")).attributes
         except ReplyError as error:
             raise ValueError(str(error)) from None
         complete.setdefault("time", now())

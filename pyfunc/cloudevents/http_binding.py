@@ -1,28 +1,29 @@
-"""CloudEvents over HTTP, without a web framework: the content modes, and events in each of them.
+"""The HTTP protocol binding: content modes, and events as headers and body.
 
-Source: CloudEvents 1.0.2, HTTP protocol binding, and what senders do in fact.
+Source: CloudEvents 1.0.2, HTTP protocol binding, and the habits of real senders. It knows no web
+framework; documents of the structured and batched modes are for `json_format`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_to_bytes
 
 from multidict import istr
 
 from pyfunc.cloudevents.attributes import (
-    Checked,
+    UNESCAPED,
     Faults,
-    are_bare,
-    are_bare_texts,
-    canonical,
+    are_verbatim,
     check,
-    header_text,
-    header_value,
-    invalid,
-    is_bare,
-    tell,
+    check_text,
+    invalid_event,
+    is_verbatim,
+    sentences,
 )
+from pyfunc.cloudevents.canonical import Checked, canonicalize
 from pyfunc.cloudevents.data import (
     JSON_TYPE,
     Kind,
@@ -33,6 +34,14 @@ from pyfunc.cloudevents.data import (
     media_type,
 )
 from pyfunc.cloudevents.event import Event, received_event
+from pyfunc.cloudevents.header_layouts import (
+    CONTENT_TYPE,
+    Verbatim,
+    attribute_of,
+    checked_media,
+    decoding_layout,
+    verbatim,
+)
 from pyfunc.cloudevents.json_format import (
     BATCH_TYPE,
     STRUCTURED_TYPE,
@@ -42,14 +51,6 @@ from pyfunc.cloudevents.json_format import (
     documents,
     draft,
     encode_structured,
-)
-from pyfunc.cloudevents.layouts import (
-    CONTENT_TYPE,
-    Usual,
-    attribute_of,
-    good_media,
-    received,
-    usual,
 )
 from pyfunc.errors import ReplyError, UnsupportedFormatError
 
@@ -62,17 +63,18 @@ __all__ = [
     "encode",
     "encode_batch",
     "encode_lines",
+    "header_value",
 ]
 
 _BYTES = (bytes, bytearray, memoryview)
 
-# Case-insensitive forms at hand, for the multi-dicts of requests.
+# With their case-insensitive forms, for the multi-dicts of requests.
 _CONTENT_TYPE = istr("Content-Type")
 _SPECVERSION = istr("ce-specversion")
 
 
 class ContentMode(Enum):
-    """How an event is laid over an HTTP message (HTTP binding, section 1.3)."""
+    """The ways to map an event to an HTTP message (HTTP binding, section 1.3)."""
 
     BINARY = "binary"
     STRUCTURED = "structured"
@@ -91,17 +93,17 @@ class Message(NamedTuple):
     body: bytes
 
 
-# --- in -------------------------------------------------------------------------------------------
+# --- decoding -------------------------------------------------------------------------------------
 
 
 def content_mode(headers: Mapping[str, str]) -> ContentMode | None:
-    """The content mode of a request; `None` where it is not an event (HTTP binding, section 3).
+    """The content mode of a message; `None` where it is no event (HTTP binding, section 3).
 
     Args:
         headers: A case-insensitive mapping.
 
     Raises:
-        UnsupportedFormatError: Events in a format other than JSON.
+        UnsupportedFormatError: The event format is not JSON.
     """
     content_type = headers.get(_CONTENT_TYPE, "").lower()
     if not content_type.startswith("application/cloudevents"):
@@ -112,11 +114,11 @@ def content_mode(headers: Mapping[str, str]) -> ContentMode | None:
     essence = media_type(content_type).essence
     # The batch prefix first, since the other one is part of it.
     if essence.startswith("application/cloudevents-batch"):
-        return _spoken(essence, BATCH_TYPE, _BATCHED)
-    return _spoken(essence, STRUCTURED_TYPE, _STRUCTURED)
+        return _json_mode(essence, BATCH_TYPE, _BATCHED)
+    return _json_mode(essence, STRUCTURED_TYPE, _STRUCTURED)
 
 
-def _spoken(essence: str, ours: str, mode: ContentMode) -> ContentMode:
+def _json_mode(essence: str, ours: str, mode: ContentMode) -> ContentMode:
     if essence != ours:
         raise UnsupportedFormatError(
             f"the event format is not spoken here: expected {ours}, or binary content mode"
@@ -125,37 +127,37 @@ def _spoken(essence: str, ours: str, mode: ContentMode) -> ContentMode:
 
 
 def decode(mode: ContentMode, headers: Mapping[str, str], body: bytes) -> list[Event]:
-    """The events of a request.
+    """Decode the events of a message.
 
     Args:
-        mode: What `content_mode` said.
+        mode: The result of `content_mode`.
         headers: All headers in their order; repeated ones too, where it is a multi-dict.
         body: The whole body.
 
     Raises:
-        InvalidEventError: An event breaks the specification; all its faults are told.
+        InvalidEventError: An event breaks the specification; it lists all faults.
         MalformedBodyError: The JSON of a structured or batched event is malformed.
     """
     if mode is _BATCHED:
         return decode_batch(body)
     if mode is _STRUCTURED:
         return [decode_structured(body)]
-    event = _from_usual(headers, body)
+    event = _from_layout(headers, body)
     return [_from_binary(headers, body) if event is None else event]
 
 
-def _from_usual(headers: Mapping[str, str], body: bytes) -> Event | None:
-    """The event of headers like nearly all; `None` where there is more to look at, or to tell."""
-    layout = received(headers)
+def _from_layout(headers: Mapping[str, str], body: bytes) -> Event | None:
+    """Decode by a cached layout; `None` where a value needs decoding or may have a fault."""
+    layout = decoding_layout(headers)
     if layout is None:
         return None
     texts = tuple(headers.values())
     values = layout.pick(texts)
-    if not are_bare_texts(values):
+    if not are_verbatim(values):
         return None
     attributes: dict[str, Any] = dict(zip(layout.names, values))  # noqa: B905 - as long, by making
     attributes["datacontenttype"] = texts[layout.content_type]
-    media = good_media(layout, attributes)
+    media = checked_media(layout, attributes)
     return None if media is None else Event.received(attributes, Payload(body, media))
 
 
@@ -175,9 +177,9 @@ def _from_binary(headers: Mapping[str, str], body: bytes) -> Event:
             faults[name] = "expected one header, found several"
         else:
             attributes[name] = value
-    if not are_bare(attributes.values()):
+    if not are_verbatim(attributes.values()):
         for name, value in attributes.items():
-            if name not in faults and not is_bare(value):
+            if name not in faults and not is_verbatim(value):
                 attributes[name] = header_value(name, value, faults)
     # The Content-Type is the one place for it in this mode (HTTP binding, section 3.1.1).
     attributes.pop("datacontenttype", None)
@@ -187,15 +189,34 @@ def _from_binary(headers: Mapping[str, str], body: bytes) -> Event:
     payload = Payload(body, media_type(content_type))
     event = None if faults else received_event(attributes, payload, faults)
     if event is None:
-        raise invalid(tell(faults))
+        raise invalid_event(sentences(faults))
     return event
 
 
-# --- out ------------------------------------------------------------------------------------------
+def header_value(name: str, value: str, faults: Faults) -> str:
+    """Decode the value of an attribute in binary mode (HTTP binding, section 3.1.3.2).
+
+    Unquoted first, then exactly one round of percent-decoding. A `%` without two hex digits and raw
+    UTF-8 stay as they are, since Go's SDK sends both.
+    """
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = _unescape(r"\1", value[1:-1])
+    try:
+        text = unquote_to_bytes(value.encode("utf-8", "surrogateescape")).decode()
+    except UnicodeError:
+        faults.setdefault(name, "expected UTF-8 after percent-decoding")
+        return ""
+    return check_text(name, text, faults)
+
+
+_unescape = re.compile(r"\\(.)", re.DOTALL).sub
+
+
+# --- encoding -------------------------------------------------------------------------------------
 
 
 def encode(event: Event, mode: ContentMode | None = None) -> Message:
-    """An event as headers and body.
+    """Encode an event as headers and body.
 
     Args:
         event: The event.
@@ -206,8 +227,8 @@ def encode(event: Event, mode: ContentMode | None = None) -> Message:
     Raises:
         ReplyError: The event is not valid, or its data has no form under its content type.
     """
-    checked = canonical(event._attributes)
-    if mode is _STRUCTURED or (mode is None and not checked.is_plain):
+    checked = canonicalize(event._attributes)
+    if mode is _STRUCTURED or (mode is None and not checked.fits_headers):
         return _to_structured(checked, event)
     try:
         return _to_binary(checked, event)
@@ -218,23 +239,23 @@ def encode(event: Event, mode: ContentMode | None = None) -> Message:
 
 
 def encode_lines(event: Event, mode: ContentMode | None = None) -> tuple[str, bytes]:
-    """As `encode`, with the headers as the lines of an HTTP message.
+    """Encode an event as the header lines and the body of an HTTP message.
 
     A body always has a `Content-Type` there (RFC 9110, section 8.3).
     """
-    if mode is not _STRUCTURED and (found := usual(event._attributes)) is not None:
+    if mode is not _STRUCTURED and (prepared := verbatim(event._attributes)) is not None:
         try:
-            return _usual_lines(found, event)
+            return _layout_lines(prepared, event)
         except _InexpressibleError:
-            pass  # told, or sent in structured mode
+            pass  # `encode` reports it, or chooses the structured mode
     headers, body = encode(event, mode)
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
     is_typed = not body or any(name == "Content-Type" for name, _ in headers)
     return lines if is_typed else lines + _OCTET_LINE, body
 
 
-def _usual_lines(found: Usual, event: Event) -> tuple[str, bytes]:
-    layout, values, media = found
+def _layout_lines(prepared: Verbatim, event: Event) -> tuple[str, bytes]:
+    layout, values, media = prepared
     body, content_type = _octets(event, event._attributes.get("datacontenttype"), media)
     lines = layout.lines % values
     if content_type is not None:
@@ -246,7 +267,7 @@ _OCTET_LINE = "Content-Type: application/octet-stream\r\n"
 
 
 def batch(drafts: list[Draft]) -> Message:
-    """Drafts as one batch; its media type stands alone, since sdk-go knows it only so.
+    """Join drafts to one batch; the media type has no parameters, which sdk-go refuses.
 
     Raises:
         ReplyError: One of the events is not valid.
@@ -255,7 +276,7 @@ def batch(drafts: list[Draft]) -> Message:
 
 
 def encode_batch(events: Iterable[Event]) -> Message:
-    """Events as one batch.
+    """Encode events as one batch.
 
     Raises:
         ReplyError: One is not valid, or its data has no form under its content type.
@@ -264,7 +285,7 @@ def encode_batch(events: Iterable[Event]) -> Message:
 
 
 class _InexpressibleError(Exception):
-    """Text that has no form in the charset that is stated for it."""
+    """Text that its declared charset cannot express."""
 
 
 def _to_structured(checked: Checked, event: Event) -> Message:
@@ -273,13 +294,13 @@ def _to_structured(checked: Checked, event: Event) -> Message:
 
 
 def _to_binary(checked: Checked, event: Event) -> Message:
-    attributes, is_plain = checked
+    attributes, fits_headers = checked
     stated = attributes.get("datacontenttype")
     body, content_type = _octets(event, stated, media_type(stated))
     if attributes["specversion"] == "0.3" and isinstance(event.data, _BYTES):
         attributes.pop("datacontentencoding", None)  # that of the octets, not of the body
     headers = [
-        (_header_of(name), value if is_plain and type(value) is str else header_text(value))
+        (_header_of(name), value if fits_headers and type(value) is str else _header_text(value))
         for name, value in attributes.items()
         if name != "datacontenttype"
     ]
@@ -288,13 +309,20 @@ def _to_binary(checked: Checked, event: Event) -> Message:
     return Message(headers, body)
 
 
+def _header_text(value: Any) -> str:
+    """Encode a canonical value for a header (HTTP binding, section 3.1.3.2)."""
+    if type(value) is bool:
+        return "true" if value else "false"
+    return quote(value, safe=UNESCAPED) if type(value) is str else str(value)
+
+
 @lru_cache(maxsize=1024)  # names of attributes; there are few
 def _header_of(name: str) -> str:
-    return istr("ce-" + name)  # with its case-insensitive form at hand
+    return istr("ce-" + name)
 
 
 def _octets(event: Event, content_type: str | None, media: MediaType) -> tuple[bytes, str | None]:
-    """The data as a body, with the content type that it is sent under."""
+    """Encode the data as a body, and choose its content type."""
     data = event.data
     if data is None:
         return (b"null" if event.has_data else b""), content_type

@@ -15,13 +15,13 @@ import msgspec
 
 from pyfunc.cloudevents.attributes import (
     Faults,
-    are_bare,
-    canonical,
+    are_verbatim,
     check,
     check_value,
-    invalid,
-    tell,
+    invalid_event,
+    sentences,
 )
+from pyfunc.cloudevents.canonical import canonicalize
 from pyfunc.cloudevents.data import (
     JSON_TYPE,
     OCTETS,
@@ -35,7 +35,7 @@ from pyfunc.cloudevents.data import (
     refuse_extremes,
 )
 from pyfunc.cloudevents.event import Event, decoded_base64, received_event
-from pyfunc.cloudevents.layouts import media_of, media_of_each
+from pyfunc.cloudevents.header_layouts import media_of, media_of_each
 from pyfunc.errors import MalformedBodyError
 
 __all__ = [
@@ -71,7 +71,7 @@ def decode_structured(body: bytes) -> Event:
     """
     event = _Documents(body, is_batch=False).event()
     if not isinstance(event, Event):
-        raise invalid(tell(event))
+        raise invalid_event(sentences(event))
     return event
 
 
@@ -87,10 +87,10 @@ def decode_batch(body: bytes) -> list[Event]:
         f"[{index}].{fault}"
         for index, event in enumerate(events)
         if not isinstance(event, Event)
-        for fault in tell(event)
+        for fault in sentences(event)
     ]
     if told:
-        raise invalid(told)
+        raise invalid_event(told)
     return cast(list[Event], events)
 
 
@@ -197,7 +197,7 @@ def _careful(members: Members) -> Event | Faults:
             value = ""
         if value is not None:  # null is unset (JSON format, section 2.2)
             attributes[name] = value
-    if not are_bare(attributes.values()):
+    if not are_verbatim(attributes.values()):
         for name, value in attributes.items():
             check_value(name, value, faults)
     good = {n: v for n, v in attributes.items() if n not in faults} if faults else attributes
@@ -288,7 +288,7 @@ def documents(drafts: Sequence[Draft]) -> list[dict[str, Any]]:
 def _made_good(one: Draft, media: MediaType | None) -> MediaType:
     if media is not None:
         return media
-    one.attributes = canonical(one.attributes).attributes
+    one.attributes = canonicalize(one.attributes).attributes
     return media_type(one.attributes.get("datacontenttype"))
 
 

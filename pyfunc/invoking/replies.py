@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict, istr
 
-from pyfunc.cloudevents.attributes import new_id, now
+from pyfunc.cloudevents.canonical import new_id, now
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import (
     ContentMode,

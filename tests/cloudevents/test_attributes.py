@@ -1,22 +1,22 @@
-"""The quick looks at attributes say what the close ones say."""
-
-import random
 from enum import StrEnum
 from typing import Any
-from uuid import RFC_4122, UUID
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyfunc.cloudevents.attributes import (
-    are_bare,
-    canonical,
+    LONGEST_VALUE,
+    are_verbatim,
+    check,
     check_value,
-    header_value,
-    is_bare,
-    new_id,
+    invalid_event,
+    is_verbatim,
+    parse_time,
+    sentences,
 )
-from pyfunc.errors import ReplyError
+
+REQUIRED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 
 
 class Color(StrEnum):
@@ -31,48 +31,65 @@ VALUES = st.one_of(TEXTS, st.integers(), st.booleans(), st.none(), st.just(Color
 @example(["a", ""])
 @example(["a\n"])
 @example([Color.RED])
-def test_values_are_bare_when_each_of_them_is(values: list[Any]) -> None:
-    assert are_bare(values) == all(type(v) is str and bool(is_bare(v)) for v in values)
+def test_values_are_verbatim_when_each_of_them_is(values: list[Any]) -> None:
+    assert are_verbatim(values) == all(type(v) is str and bool(is_verbatim(v)) for v in values)
 
 
-def test_long_values_are_not_bare_together() -> None:
-    assert are_bare(["a" * 2048, "b" * 2048])
-    assert not are_bare(["a" * 2048, "b" * 2049])
-
-
-def test_new_ids_are_random_uuids_whatever_is_seeded() -> None:
-    made = set()
-    for _ in range(100):
-        random.seed(1)
-        made.add(new_id())
-
-    assert len(made) == 100
-    assert {UUID(id).version for id in made} == {4}
-    assert {UUID(id).variant for id in made} == {RFC_4122}
-    assert all(str(UUID(id)) == id for id in made)
+def test_long_values_are_not_verbatim_together() -> None:
+    assert are_verbatim(["a" * (LONGEST_VALUE // 2)] * 2)
+    assert not are_verbatim(["a" * LONGEST_VALUE, "b"])
 
 
 @given(TEXTS)
-def test_a_bare_value_needs_no_decoding_and_no_check(value: str) -> None:
+def test_verbatim_value_passes_the_check(value: str) -> None:
     faults: dict[str, str] = {}
-    if are_bare([value]):
-        assert header_value("subject", value, faults) == value
+    if are_verbatim([value]):
         assert check_value("subject", value, faults) == value
         assert not faults
 
 
-@given(st.dictionaries(st.sampled_from(["subject", "a", "B", "data", ""]), VALUES, max_size=3))
-def test_attributes_come_to_the_same_beside_one_that_is_not_bare(
-    attributes: dict[str, Any],
-) -> None:
-    whole = {"id": "1", "source": "/", "type": "a", "specversion": "1.0", **attributes}
+@pytest.mark.parametrize(
+    ("changed", "faults"),
+    [
+        pytest.param({}, {}, id="valid"),
+        pytest.param(
+            {"a-b": "1"}, {"a-b": "expected a name of lower-case letters and digits"}, id="name"
+        ),
+        pytest.param({"data": "1"}, {"data": "expected another name"}, id="data"),
+        pytest.param({"specversion": "2"}, {"specversion": "expected 1.0 (or 0.3)"}, id="version"),
+        pytest.param({"dataschema": "a"}, {"dataschema": "expected an absolute URI"}, id="URI"),
+        pytest.param(
+            {"time": "1"},
+            {"time": "expected a timestamp such as 2026-01-31T12:00:00Z (RFC 3339)"},
+            id="time",
+        ),
+    ],
+)
+def test_faults_are_collected_by_name(changed: dict[str, str], faults: dict[str, str]) -> None:
+    collected: dict[str, str] = {}
 
-    assert _outcome({**whole, "beside": "ä"}, "beside") == _outcome(whole)
+    check({**REQUIRED, **changed}, collected)
+
+    assert collected == faults
 
 
-def _outcome(attributes: dict[str, Any], *left_out: str) -> dict[str, Any] | str:
-    try:
-        checked = canonical(attributes).attributes
-    except ReplyError as error:
-        return str(error)
-    return {name: value for name, value in checked.items() if name not in left_out}
+def test_every_missing_attribute_is_reported() -> None:
+    faults: dict[str, str] = {}
+
+    check({"subject": "s"}, faults)
+
+    assert faults == dict.fromkeys(REQUIRED, "missing")
+
+
+def test_unprintable_names_are_not_repeated() -> None:
+    assert sentences({"a\nb": "wrong", "id": "missing"}) == ["an attribute: wrong", "id: missing"]
+
+
+def test_at_most_a_hundred_faults_are_listed() -> None:
+    error = invalid_event(["wrong"] * 102)
+
+    assert list(error.errors) == [*["wrong"] * 100, "and 2 more"]
+
+
+def test_leap_second_is_the_next_second() -> None:
+    assert parse_time("2016-12-31T23:59:60Z") == parse_time("2017-01-01T00:00:00Z")

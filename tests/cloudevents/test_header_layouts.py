@@ -1,4 +1,4 @@
-"""What is settled by names alone changes nothing but the time that it takes."""
+"""Cached layouts change no result, only its cost."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,32 +11,31 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pyfunc import Event
-from pyfunc.cloudevents import http_binding as contentmodes
-from pyfunc.cloudevents import json_format as jsonformat
+from pyfunc.cloudevents import http_binding, json_format
+from pyfunc.cloudevents.header_layouts import decoding_layout, verbatim
 from pyfunc.cloudevents.http_binding import ContentMode, decode, encode_batch, encode_lines
-from pyfunc.cloudevents.layouts import received, usual
 from pyfunc.errors import ReplyError, RequestError
-from tests.cloudevents.test_event import BODIES, DOCUMENTS, HEADERS, MODES, any_event
+from tests.cloudevents.strategies import BODIES, DOCUMENTS, HEADERS, MODES, any_event
 
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 USUAL = {**{f"ce-{n}": v for n, v in REQUIRED.items()}, "Content-Type": "application/json"}
 
 
-def both_ways(monkeypatch: pytest.MonkeyPatch, told: Callable[[], Any]) -> tuple[Any, Any]:
-    """What is told with layouts, and where there are none."""
+def both_ways(monkeypatch: pytest.MonkeyPatch, result: Callable[[], Any]) -> tuple[Any, Any]:
+    """The result with layouts, and without."""
 
     def outcome() -> Any:
         try:
-            return told()
+            return result()
         except (RequestError, ReplyError) as error:
             return type(error), str(error), getattr(error, "errors", ())
 
     with_layouts = outcome()
     with monkeypatch.context() as patch:
-        patch.setattr(contentmodes, "received", lambda _: None)
-        patch.setattr(contentmodes, "usual", lambda _: None)
-        patch.setattr(jsonformat, "media_of", lambda _: None)
-        patch.setattr(jsonformat, "media_of_each", lambda several: [None] * len(several))
+        patch.setattr(http_binding, "decoding_layout", lambda _: None)
+        patch.setattr(http_binding, "verbatim", lambda _: None)
+        patch.setattr(json_format, "media_of", lambda _: None)
+        patch.setattr(json_format, "media_of_each", lambda several: [None] * len(several))
         return with_layouts, outcome()
 
 
@@ -49,7 +48,7 @@ def parts(event: Event) -> tuple[Any, ...]:
 
 
 def alike(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Attributes with the same names, of which nothing is to be said."""
+    """Valid attributes with the same names."""
     usual = {**REQUIRED, "time": "2026-01-02T03:04:05Z", "datacontenttype": "application/json"}
     return {name: usual.get(name, "https://example.com") for name in attributes}
 
@@ -125,7 +124,7 @@ def test_headers_are_decoded_as_without(
 
 
 @pytest.mark.parametrize("name", [*USUAL])
-def test_what_is_missing_or_there_twice_is_told_as_without(
+def test_missing_and_repeated_headers_are_reported_as_without(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     without = CIMultiDict({n: v for n, v in USUAL.items() if n != name})
@@ -206,12 +205,12 @@ def test_attributes_are_encoded_as_without(
 
 
 def test_layouts_are_found_for_usual_names_only() -> None:
-    assert received(USUAL) is received(CIMultiDict(USUAL))
-    assert received(["ce-id"]) is None
-    first, second = usual(REQUIRED), usual(dict(REQUIRED))
+    assert decoding_layout(USUAL) is decoding_layout(CIMultiDict(USUAL))
+    assert decoding_layout(["ce-id"]) is None
+    first, second = verbatim(REQUIRED), verbatim(dict(REQUIRED))
     assert first is not None
     assert second is not None
     assert first[0] is second[0]
-    assert usual({"id": "1"}) is None
-    assert received([*USUAL, "x" * 5000]) is None
-    assert usual({**REQUIRED, "x" * 5000: "1"}) is None
+    assert verbatim({"id": "1"}) is None
+    assert decoding_layout([*USUAL, "x" * 5000]) is None
+    assert verbatim({**REQUIRED, "x" * 5000: "1"}) is None
