@@ -146,7 +146,7 @@ class _Documents:
             attributes["datacontenttype"], media = JSON_TYPE, _JSON_MEDIA
         elif media.kind is not _JSON:
             return _careful(self.members[index])
-        return Event.read(attributes, data, partial(self._payload, index, media))
+        return Event.received(attributes, partial(self._payload, index, media), data)
 
     def _payload(self, index: int, media: MediaType) -> Payload:
         return Payload(bytes(self.members[index]["data"]), media, in_json=True)

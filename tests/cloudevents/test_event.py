@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from cloudevents.core.base import BaseCloudEvent
 
 from pyfunc import Event
+from pyfunc.cloudevents.data import JSON_TYPE, OCTETS, Payload, media_type
 from pyfunc.cloudevents.event import DeadLetter
 from pyfunc.cloudevents.http_binding import ContentMode, decode
 from tests.cloudevents.strategies import REQUIRED
@@ -47,6 +49,42 @@ def test_changes_leave_what_was_received() -> None:
     event.data = 2
     assert event.original == {**REQUIRED, "datacontenttype": "application/json"}
     assert (event["type"], event["more"], event.data) == ("changed", 1, 2)
+
+
+def test_payload_of_data_that_was_read_already_is_found_once() -> None:
+    searches: list[None] = []
+
+    def payload() -> Payload:
+        searches.append(None)
+        return Payload(b'{"a": 1}', media_type(JSON_TYPE))
+
+    event = Event.received(dict(REQUIRED), payload, {"a": 1})
+
+    assert (event.data, event.has_data, searches) == ({"a": 1}, True, [])
+    assert event.payload is event.payload
+    assert len(searches) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "has_data"),
+    [
+        pytest.param(Event(REQUIRED), False, id="new without"),
+        pytest.param(Event(REQUIRED, ""), True, id="new, empty text"),
+        pytest.param(Event.received({}, None), False, id="received without"),
+        pytest.param(Event.received({}, Payload(b"", OCTETS)), False, id="received, empty"),
+        pytest.param(Event.received({}, Payload(b"1", OCTETS)), True, id="received"),
+        pytest.param(Event.received({}, None, None), True, id="received, JSON null"),
+    ],
+)
+def test_empty_data_is_no_data_unless_it_is_null(event: Event, has_data: bool) -> None:
+    assert event.has_data is has_data
+
+
+def test_event_has_the_getters_of_the_sdk() -> None:
+    getters = {name for name in vars(BaseCloudEvent) if name.startswith("get_")}
+
+    assert getters
+    assert getters <= set(dir(Event))
 
 
 @pytest.mark.parametrize(
