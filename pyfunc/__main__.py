@@ -119,18 +119,18 @@ def _add_options(sub: argparse.ArgumentParser, command: Command) -> None:
 
 
 def _add_option(group: Any, option: Option) -> None:
-    extra: dict[str, Any] = {"nargs": "?", "const": "true"} if option.is_switch else {}
+    extra: dict[str, Any] = {"nargs": "?", "const": "true"} if not option.kind.metavar else {}
     group.add_argument(
         *option.flags,
         dest=option.name,
         help=f"{option.help} [{option.variable}{_default(option)}]",
-        metavar=option.metavar or None,
+        metavar=option.kind.metavar or None,
         **extra,
     )
 
 
 def _default(option: Option) -> str:
-    return f"; default {option.shown_default}" if option.default else ""
+    return f"; default {option.default_text}" if option.default else ""
 
 
 if __name__ == "__main__":

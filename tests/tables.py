@@ -71,7 +71,7 @@ def options_in_full() -> str:
 def _option_in_full(option: Option) -> tuple[str, str]:
     flags, variable, default, _ = _option(option)
     names = "<br>".join([*flags.split(", "), variable])
-    takes = f"Takes {option.expected}" + (f"; default {default}." if default else ".")
+    takes = f"Takes {option.kind.expected}" + (f"; default {default}." if default else ".")
     return names, f"{option.help[0].upper()}{option.help[1:]}. {takes}"
 
 
@@ -80,7 +80,7 @@ def _option(option: Option) -> tuple[str, str, str, str]:
     return (
         ", ".join(f"`{flag}`" for flag in flags),
         f"`{option.variable}`",
-        f"`{option.shown_default}`" if option.shown_default else "",
+        f"`{option.default_text}`" if option.default_text else "",
         option.help,
     )
 

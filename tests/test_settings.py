@@ -1,10 +1,11 @@
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from pyfunc.errors import SettingsError
-from pyfunc.settings import OPTIONS, Address, Settings
+from pyfunc.settings import OPTIONS, Address, Settings, export, set_variable
 
 
 def resolved(environ: Mapping[str, str], **flags: str) -> Settings:
@@ -17,7 +18,7 @@ def refused(environ: Mapping[str, str], **flags: str) -> str:
     return str(caught.value)
 
 
-def test_defaults_are_those_of_the_readme() -> None:
+def test_defaults_choose_the_function_and_the_port_of_the_readme() -> None:
     settings = resolved({})
 
     assert settings.search_path == "."
@@ -127,17 +128,46 @@ def test_empty_variable_is_not_set() -> None:
         ),
     ],
 )
-def test_unusable_value_is_told_with_what_was_expected(
+def test_invalid_value_is_reported_with_the_expected_ones(
     environ: dict[str, str], flags: dict[str, str], message: str
 ) -> None:
     assert refused(environ, **flags) == message
 
 
-def test_every_unusable_value_is_told_at_once() -> None:
+def test_all_invalid_values_are_reported_at_once() -> None:
     assert refused({"PORT": "x", "PYFUNC_THREADS": "many"}).splitlines() == [
         "PORT is 'x': expected a port number from 0 to 65535",
         "PYFUNC_THREADS is 'many': expected a number from 1 up",
     ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "value"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "traces_exporter", ("otlp",)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c"}, "traces_exporter", ("otlp",)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}, "traces_protocol", "grpc"),
+    ],
+)
+def test_variables_of_opentelemetry_change_defaults(
+    environ: dict[str, str], field: str, value: Any
+) -> None:
+    assert getattr(resolved(environ), field) == value
+
+
+def test_export_sets_the_variables_of_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("PORT", "PYFUNC_TIMEOUT"):
+        monkeypatch.setenv(variable, "1")
+    export({"port": "9000", "timeout": "5"})
+
+    assert (os.environ["PORT"], os.environ["PYFUNC_TIMEOUT"]) == ("9000", "5")
+
+
+def test_set_variable_changes_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "before")
+    set_variable("PROMETHEUS_MULTIPROC_DIR", "after")
+
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == "after"
 
 
 def test_wrong_option_is_exit_code_2() -> None:
@@ -156,7 +186,15 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_every_option_has_a_row_with_help() -> None:
     assert [option.name for option in OPTIONS] == list(Settings.__struct_fields__)
-    assert all(option.help and option.expected and option.group for option in OPTIONS)
+    assert all(option.help and option.kind.expected for option in OPTIONS)
+
+
+def test_every_default_is_a_value_that_its_kind_gives() -> None:
+    texts = {option.name: option.default_text for option in OPTIONS}
+    impossible = [name for name, text in texts.items() if not text]
+    by_omission = [option.name for option in OPTIONS if option.default in (None, ())]
+
+    assert set(impossible) - set(by_omission) == {"no_color", "webhook_rate"}
 
 
 def test_no_flag_and_no_variable_means_two_options() -> None:
@@ -178,30 +216,3 @@ def test_spelling_of_deployed_build_packs_is_accepted(name: str) -> None:
     option = next(option for option in OPTIONS if option.name == name)
 
     assert {f"--{name}", f"--{name.replace('_', '-')}", f"-{name[0]}"} == set(option.flags)
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        (Address(None, 80), "*:80"),
-        (Address("::1", 80), "[::1]:80"),
-        (Address("localhost", 80), "localhost:80"),
-    ],
-)
-def test_address_is_shown_as_it_is_written(address: Address, shown: str) -> None:
-    assert str(address) == shown
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("timeout", "300"),
-        ("debug", "false"),
-        ("host", ""),
-        ("webhook_rate", ""),
-        ("live_paths", "/healthz/live,/health/liveness"),
-    ],
-)
-def test_default_is_shown_as_it_may_be_given(name: str, shown: str) -> None:
-    (option,) = (option for option in OPTIONS if option.name == name)
-    assert option.shown_default == shown

@@ -30,6 +30,7 @@ from pyfunc.cli.cluster import (
 from pyfunc.cli.warnings import warnings
 from pyfunc.function.loader import Loaded, load
 from pyfunc.function.signature import Plan, compile_plan
+from pyfunc.options import format_value
 from pyfunc.settings import OPTIONS, Option, Settings
 
 __all__ = ["PLATFORMS", "documents", "fill", "run"]
@@ -252,15 +253,11 @@ def _differs(name: str, settings: Settings) -> bool:
 
 
 def _variable(name: str, deployment: Deployment, settings: Settings, reason: str) -> str:
-    text = deployment.options.get(name) or _written(getattr(settings, name))
+    text = deployment.options.get(name) or format_value(getattr(settings, name))
     if reason == _THREADS and deployment.is_async:
         reason = _NO_THREADS
     comment = f"# {reason}\n" if reason else ""
     return f"{comment}- name: {_BY_NAME[name].variable}\n  value: {_quoted(text)}"
-
-
-def _written(value: Any) -> str:
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 # --- YAML -----------------------------------------------------------------------------------------

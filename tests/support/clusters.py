@@ -81,7 +81,7 @@ def _check_environment(manifest: Manifest) -> None:
     [container] = pod(manifest)["containers"]
     known = {option.variable: option for option in OPTIONS}
     for variable in container["env"]:
-        known[variable["name"]].parse(variable["value"])
+        known[variable["name"]].kind.parse(variable["value"])
 
 
 def _check_confinement(manifest: Manifest) -> None:
