@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http import HttpRequestParser, RawRequestMessage, StreamWriter
 from aiohttp.streams import StreamReader
 
-__all__ = ["NAMES", "SIGNATURES", "check"]
+__all__ = ["NAMES", "SIGNATURES", "check", "names_of"]
 
 NAMES: Mapping[type, Mapping[str, str]] = MappingProxyType(
     {
@@ -127,14 +127,14 @@ def check() -> None:
         LookupError: A name is missing, or a signature is different.
     """
     for kind, names in NAMES.items():
-        if missing := names.keys() - _names(kind):
+        if missing := names.keys() - names_of(kind):
             raise LookupError(f"{kind.__name__} has no {', '.join(sorted(missing))}")
     for function, parameters in SIGNATURES.items():
         if _parameters(function)[: len(parameters)] != parameters:
             raise LookupError(f"{function.__qualname__} has other parameters")
 
 
-def _names(kind: type) -> set[str]:
+def names_of(kind: type) -> set[str]:
     """Names of a class: of its body, its slots, and the attributes that its methods use."""
     names = set(dir(kind))
     for base in kind.__mro__:
