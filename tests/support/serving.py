@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-__all__ = ["ROOT", "Served", "pyfunc"]
+__all__ = ["ROOT", "Served", "environment", "pyfunc"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
