@@ -1,16 +1,16 @@
-"""Requests to try a function with: events and plain requests, complete where nothing is said.
+"""Sample requests: events and plain requests, with defaults for all that the caller leaves open.
 
-What the function asks for says what is made up: data that fits the annotation, and an event or a
-plain request.
+The plan of a function decides between an event and a plain request, and gives the type of the data.
+Sending is for `exchange`.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
+from msgspec import inspect as types
 
 from pyfunc.cloudevents.data import JSON_TYPE, dump_json
 from pyfunc.cloudevents.event import Event
@@ -27,6 +27,7 @@ __all__ = [
     "plain_request",
     "sample",
     "sample_for",
+    "to_body",
 ]
 
 Pairs = Sequence[tuple[str, str]]
@@ -38,42 +39,42 @@ DEFAULT_DATA: Mapping[str, Any] = {"hello": "world"}
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request that is to be sent."""
+    """A request to be sent."""
 
     method: str
     path: str
     """The path, with a query if it has one."""
     query: Pairs = ()
-    """What is added to the query."""
+    """Pairs added to the query of the path."""
     headers: Pairs = ()
     body: bytes = b""
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, whatever its case."""
+        """The first header of that name, in any case."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
     @property
     def is_batch(self) -> bool:
-        """Whether it carries events as a batch."""
+        """Its content type is that of a batch of events."""
         return (self.header("Content-Type") or "").lower().startswith(BATCH_TYPE)
 
     @property
     def is_event(self) -> bool:
-        """Whether it means to be an event."""
+        """Its headers are those of an event in any content mode."""
         content_type = (self.header("Content-Type") or "").lower()
         is_binary = self.header("ce-specversion") is not None
         return is_binary or content_type.startswith("application/cloudevents")
 
 
 def new_event(attributes: Mapping[str, Any], data: Any = None) -> Event:
-    """A valid event; a missing `type`, `source` and, of data, `datacontenttype` are made up too.
+    """Make a valid event, with defaults for `type`, `source` and, with data, `datacontenttype`.
 
     Raises:
         ValueError: An attribute has a name or value that the specification does not allow.
     """
     given = {name: value for name, value in attributes.items() if value is not None}
     if data is not None:
-        given.setdefault("datacontenttype", written(data)[1])
+        given.setdefault("datacontenttype", to_body(data)[1])
     return Event({"type": DEFAULT_TYPE, "source": DEFAULT_SOURCE, **given}, data)
 
 
@@ -84,17 +85,17 @@ def event_request(
     query: Pairs = (),
     headers: Pairs = (),
 ) -> Outgoing:
-    """The request that carries events.
+    """Make the request of one or more events.
 
     Args:
-        events: One event, or several, which go as a batch.
+        events: One event, or several, which are sent as a batch.
         mode: The content mode of one event.
         path: The path, with a query if it has one.
-        query: What is added to the query.
-        headers: What is added to the event's headers; a name that they have too is replaced.
+        query: Pairs added to the query of the path.
+        headers: Headers added to those of the event; equal names are replaced.
 
     Raises:
-        ReplyError: An event has no form on the wire.
+        ReplyError: An event cannot be encoded.
     """
     batched = mode is ContentMode.BATCHED or len(events) != 1
     message = encode_batch(events) if batched else encode(events[0], mode)
@@ -109,10 +110,10 @@ def plain_request(
     body: bytes = b"",
     content_type: str | None = None,
 ) -> Outgoing:
-    """A request that is no event; GET where there is no body, else POST."""
+    """Make a request that is no event; GET without a body, else POST."""
     typed = [("Content-Type", content_type)] if content_type and body else []
-    chosen = method.upper() if method else "POST" if body else "GET"
-    return Outgoing(chosen, path, query, _merged(Message(typed, body), headers), body)
+    method = method.upper() if method else "POST" if body else "GET"
+    return Outgoing(method, path, query, _merged(Message(typed, body), headers), body)
 
 
 def _merged(message: Message, headers: Pairs) -> Pairs:
@@ -120,24 +121,24 @@ def _merged(message: Message, headers: Pairs) -> Pairs:
     return [*(pair for pair in message.headers if pair[0].lower() not in names), *headers]
 
 
-# --- what fits the function -----------------------------------------------------------------------
+# --- samples --------------------------------------------------------------------------------------
 
 
 def sample_for(plan: Plan) -> Outgoing:
-    """A request that the function can be tried with."""
-    wanted = {b.source.name: b.target for b in plan.bindings if b.source is not None}
+    """Make a request that suits the function."""
+    targets = {b.source.name: b.target for b in plan.bindings if b.source is not None}
     if plan.takes_events:
-        return event_request([new_event({}, sample(wanted.get("data", ...)))])
-    query = sample(wanted.get("query", ...), {})
+        return event_request([new_event({}, sample(targets.get("data", ...)))])
+    query = sample(targets.get("query", ...), {})
     pairs = [(name, str(value)) for name, value in query.items()] if type(query) is dict else []
-    if "body" not in wanted:
+    if "body" not in targets:
         return plain_request(query=pairs)
-    body, content_type = written(sample(wanted["body"]))
+    body, content_type = to_body(sample(targets["body"]))
     return plain_request(query=pairs, body=body, content_type=content_type)
 
 
-def written(data: Any) -> tuple[bytes, str]:
-    """Data as a body, with the content type that says what it is."""
+def to_body(data: Any) -> tuple[bytes, str]:
+    """Encode data as a body, with its content type."""
     if isinstance(data, bytes | bytearray):
         return bytes(data), "application/octet-stream"
     if isinstance(data, str):
@@ -145,60 +146,55 @@ def written(data: Any) -> tuple[bytes, str]:
     return dump_json(data), JSON_TYPE
 
 
-def sample(wanted: Any, unknown: Any = DEFAULT_DATA) -> Any:
-    """A value that fits an annotation: the smallest that its JSON Schema allows, more or less.
+def sample(annotation: Any, default: Any = DEFAULT_DATA) -> Any:
+    """Make a value that fits an annotation, close to the smallest that its JSON Schema allows.
 
     Args:
-        wanted: An evaluated annotation; `...` for none.
-        unknown: The value where the annotation says nothing.
+        annotation: An evaluated annotation; `...` for none.
+        default: The value where the annotation allows anything.
     """
-    wanted = _without_none(wanted)
-    if wanted in _PLAIN:
-        return _PLAIN[wanted]
+    annotation = _without_none(annotation)
+    if annotation in _TEXTS:
+        return _TEXTS[annotation]
     try:
-        schema = msgspec.json.schema(wanted, schema_hook=_schema)
+        schema = msgspec.json.schema(annotation, schema_hook=_schema)
     except (TypeError, NameError):
-        return unknown
-    return _with_times(_Sampler(schema.get("$defs", {})).value(schema), wanted)
+        return default
+    value = _Sampler(schema.get("$defs", {})).value(schema)
+    return _with_times(value, types.type_info(annotation))
 
 
-def _with_times(value: Any, wanted: Any) -> Any:
-    """msgspec's schema tells a date and time only from a string where it has a zone: look again."""
-    for _ in range(_TIMES):
-        try:
-            msgspec.convert(value, wanted, dec_hook=lambda _, anything: anything)
-        except msgspec.ValidationError as error:
-            if not (found := _TIME_EXPECTED(str(error))):
-                return value
-            steps = re.findall(r"\w+|\[[.\d]+\]", found[2] or "")
-            value = _replaced(value, steps, _FORMATS[found[1]])
-        else:
-            return value
+def _with_times(value: Any, kind: Any) -> Any:
+    """Replace the samples of dates and times that may lack a zone: their schema is any string."""
+    if isinstance(kind, types.Metadata):
+        return _with_times(value, kind.type)
+    if isinstance(kind, types.UnionType):
+        first = next(member for member in kind.types if not isinstance(member, types.NoneType))
+        return _with_times(value, first)
+    if isinstance(kind, types.DateTimeType | types.TimeType) and value == _TEXT:
+        moment = _FORMATS["date-time" if isinstance(kind, types.DateTimeType) else "time"]
+        return moment if kind.tz is None else moment.removesuffix("Z")
+    fields = {field.encode_name: field.type for field in getattr(kind, "fields", ())}
+    if isinstance(value, dict):
+        return {name: _with_times(item, fields.get(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        kinds = list(getattr(kind, "item_types", fields.values()))
+        kinds = kinds or [getattr(kind, "item_type", None)] * len(value)
+        return [_with_times(item, kind) for item, kind in zip(value, kinds, strict=False)]
     return value
 
 
-def _replaced(value: Any, steps: Sequence[str], by: str) -> Any:
-    if not steps:
-        return by
-    step, *rest = steps
-    if isinstance(value, list):
-        return [_replaced(item, rest, by) for item in value]
-    return {key: _replaced(item, rest, by) if key == step else item for key, item in value.items()}
+_TEXTS: Mapping[Any, Any] = {str: "hello", bytes: b"hello", bytearray: b"hello"}
 
 
-_TIMES = 32  # in one type; the rest is sent as it is
-_TIME_EXPECTED = re.compile(r"Invalid RFC3339 encoded (datetime|time)(?: - at `\$(.*)`)?").match
-_PLAIN: Mapping[Any, Any] = {str: "hello", bytes: b"hello", bytearray: b"hello"}
-
-
-def _without_none(wanted: Any) -> Any:
-    if get_origin(wanted) in (Union, UnionType):
-        return next(member for member in get_args(wanted) if member is not NoneType)
-    return wanted
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, UnionType):
+        return next(member for member in get_args(annotation) if member is not NoneType)
+    return annotation
 
 
 def _schema(kind: type) -> dict[str, Any]:
-    """msgspec's hook for types that it does not know: pydantic models describe themselves."""
+    """Describe a type unknown to msgspec; pydantic models have a JSON Schema."""
     describe = getattr(kind, "model_json_schema", None)
     if describe is None:
         raise NotImplementedError
@@ -210,17 +206,17 @@ Schema = Mapping[str, Any]
 
 
 class _Sampler:
-    """Values for the parts of a JSON Schema.
+    """Sample values for the parts of a JSON Schema.
 
     Args:
-        definitions: What `$ref` leads to, by name.
+        definitions: The targets of `$ref`, by name.
     """
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self.definitions = definitions
 
     def value(self, schema: Schema, depth: int = 0) -> Any:
-        """A value that the schema allows."""
+        """Make a value that the schema allows."""
         if "$ref" in schema:
             return self.value(self.definitions[schema["$ref"].rpartition("/")[2]], depth + 1)
         for word, take in _GIVEN.items():
@@ -250,6 +246,7 @@ class _Sampler:
         return [self.value(item, depth + 1)] * max(1, schema.get("minItems", 1))
 
 
+_TEXT = "text"
 _DEEP = 6  # a type may hold a list of itself
 
 
@@ -259,8 +256,8 @@ def _best(choices: Sequence[Schema]) -> Schema:
 
 def _text(schema: Schema) -> str:
     if "format" in schema:
-        return _FORMATS.get(schema["format"], "text")
-    return "text".ljust(schema.get("minLength", 0), "t")[: schema.get("maxLength")]
+        return _FORMATS.get(schema["format"], _TEXT)
+    return _TEXT.ljust(schema.get("minLength", 0), "t")[: schema.get("maxLength")]
 
 
 def _number(schema: Schema) -> Any:
@@ -286,7 +283,6 @@ _FORMATS: Mapping[str, str] = {
     "byte": "aGVsbG8=",
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
-    "datetime": "2026-01-31T12:00:00Z",
     "decimal": "1",
     "duration": "PT1S",
     "email": "me@example.com",

@@ -1,10 +1,10 @@
-"""What is made up fits what the function asks for."""
+"""Samples fit the function that they are made for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import Enum
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -23,7 +23,7 @@ from pyfunc.testing.samples import (
     plain_request,
     sample,
     sample_for,
-    written,
+    to_body,
 )
 
 
@@ -63,6 +63,24 @@ class Order:
     tags: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Times:
+    at: datetime
+    times: list[time]
+    pair: tuple[str, datetime]
+    later: Annotated[datetime, msgspec.Meta(tz=False)]
+    clock: Annotated[time, msgspec.Meta(tz=False)]
+    zoned: Annotated[datetime, msgspec.Meta(tz=True)]
+    maybe: datetime | None
+    places: "Places"
+    name: str
+
+
+class Places(NamedTuple):
+    name: str
+    at: datetime
+
+
 class Address(pydantic.BaseModel):
     street: str
     number: int = pydantic.Field(gt=3)
@@ -82,16 +100,24 @@ class Struct(msgspec.Struct):
 @pytest.mark.parametrize(
     "wanted",
     [
-        *(Order, Order | None, Tree, Customer, Struct, list[Customer], Item, Colour),
-        *(dict, dict[str, int], list, tuple[int, ...], int, float, bool, datetime, UUID),
+        *(Order, Order | None, Times, Tree, Customer, Struct, list[Customer], Item, Colour),
+        *(dict, dict[str, int], list, tuple[int, ...], int, float, bool, datetime, time, UUID),
     ],
     ids=str,
 )
 def test_sample_fits_the_annotation(wanted: Any) -> None:
     convert = from_payload("data", wanted)
     assert convert is not None
-    octets, content_type = written(sample(wanted))
+    octets, content_type = to_body(sample(wanted))
     convert(Payload(octets, media_type(content_type)))
+
+
+def test_text_beside_a_time_stays_text() -> None:
+    value = sample(Times)
+
+    assert (value["name"], value["pair"][0]) == ("text", "text")
+    assert value["at"] == "2026-01-31T12:00:00Z"
+    assert value["later"] == "2026-01-31T12:00:00"
 
 
 @pytest.mark.parametrize("wanted", [..., Any, object], ids=str)
