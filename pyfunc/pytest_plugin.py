@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `invoke`. Imports next to nothing until a test asks for it."""
+"""The pytest plugin: the fixture `invoke`. It imports almost nothing until a test uses it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ __all__ = ["invoke"]
 
 @pytest.fixture
 def invoke(request: pytest.FixtureRequest) -> "Iterator[Invoke]":
-    """Invokes a function through the application that would serve it.
+    """Invoke a function through the application that serves it.
 
     `invoke(main, event(...))` in a test, `await invoke(main, event(...))` in an async one.
     """
-    from pyfunc.testing import Invoke  # for those tests only that ask for it
+    from pyfunc.testing import Invoke  # only when a test uses it
 
     root = request.config.rootpath
-    beside = [place for place in request.path.parents if place == root or root in place.parents]
-    invoke = Invoke(beside)
+    places = [place for place in request.path.parents if place == root or root in place.parents]
+    invoke = Invoke(places)
     yield invoke
     invoke.close()

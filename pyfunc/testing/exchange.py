@@ -1,13 +1,13 @@
-"""One request and its answer: to an application in this process, or to a server elsewhere.
+"""One request and its answer, from an application in this process or from a server elsewhere.
 
-In process, the application runs as aiohttp's test server has it: all its middlewares, hooks and
-limits, on a free port of the loopback interface for as long as the request takes.
+In process, the application runs in aiohttp's test server: all its middlewares, hooks and limits, on
+a free port of the loopback interface, for the time of the request.
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn, Self
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from aiohttp.test_utils import TestServer
@@ -18,28 +18,31 @@ from pyfunc.cloudevents.data import media_type, parse_json
 from pyfunc.cloudevents.event import Event
 from pyfunc.errors import PyFuncError, UnreachableError
 from pyfunc.testing.samples import Outgoing
-from pyfunc.testing.verdicts import Outcome, outcome, reply_events
+from pyfunc.testing.verdicts import Verdict, judge, reply_events
 
-__all__ = ["Answer", "ask", "ask_server", "target"]
+__all__ = ["Answer", "PendingAnswer", "ask", "ask_server", "target"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Answer:
-    """What came back."""
+    """The answer of a function over HTTP."""
 
     status: int
+    """The HTTP status."""
     reason: str
+    """The reason phrase."""
     headers: Mapping[str, str]
-    """A case-insensitive multi-dict."""
+    """The headers, a case-insensitive multi-dict."""
     body: bytes
+    """The whole body."""
     seconds: float
-    """How long it took, from the request's first byte to the answer's last."""
+    """The time from the first byte of the request to the last byte of the answer."""
     of_batch: bool
-    """Whether it answers a batch."""
+    """The request was a batch of events."""
 
     @property
     def text(self) -> str:
-        """The body as text, in the charset that its `Content-Type` states; UTF-8 where none."""
+        """The body as text, in the charset of its `Content-Type`; UTF-8 by default."""
         charset = media_type(self.headers.get("Content-Type")).charset
         try:
             return self.body.decode(charset, "replace")
@@ -47,7 +50,7 @@ class Answer:
             return self.body.decode(errors="replace")
 
     def json(self) -> Any:
-        """The body as JSON.
+        """Parse the body as JSON.
 
         Raises:
             MalformedBodyError: It is not JSON.
@@ -56,16 +59,77 @@ class Answer:
 
     @property
     def events(self) -> Sequence[Event]:
-        """The events that it carries; none where it is no event, or not a valid one."""
+        """The reply events: none, one, or those of a batch; an invalid event is none."""
         try:
             return reply_events(self.headers, self.body)
         except PyFuncError:
             return ()
 
     @property
-    def outcome(self) -> Outcome:
-        """What a Knative broker would do with it."""
-        return outcome(self.status, self.headers, self.body, self.of_batch)
+    def event(self) -> Event | None:
+        """The first reply event; `None` without one."""
+        events = self.events
+        return events[0] if events else None
+
+    @property
+    def outcome(self) -> Verdict:
+        """The verdict of a Knative broker on this answer."""
+        return judge(self.status, self.headers, self.body, self.of_batch)
+
+    @property
+    def is_awaited(self) -> bool:
+        """The function has been invoked."""
+        return True
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        yield from ()
+        return self
+
+    def __repr__(self) -> str:
+        types = ", ".join(event.type for event in self.events)
+        content = types or repr(self.body[:80] if self.body else None)
+        return f"<Answer {self.status} {self.reason}: {content}>"
+
+
+class PendingAnswer(Answer):
+    """An answer whose request is sent when it is awaited; until then it has no fields.
+
+    Args:
+        send: Sends the request.
+    """
+
+    __slots__ = ("_send",)
+
+    _send: Callable[[], Awaitable[Answer]] | None
+
+    def __init__(self, send: Callable[[], Awaitable[Answer]]) -> None:
+        self._send = send
+
+    @property
+    def is_awaited(self) -> bool:
+        """The function has been invoked."""
+        return self._send is None
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        __tracebackhide__ = True
+        send, self._send = self._send, None
+        if send is not None:
+            answer = yield from send().__await__()
+            for field in fields(answer):
+                setattr(self, field.name, getattr(answer, field.name))
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Only called for a field that is not set, or an unknown name."""
+        if name in Answer.__slots__:
+            raise RuntimeError("the answer is not here yet: in an async test, await invoke(...)")
+        raise AttributeError(f"an answer has no {name}")
+
+    def __repr__(self) -> str:
+        try:
+            return super().__repr__()
+        except RuntimeError:
+            return "<Answer, not awaited>"
 
 
 async def ask(app: web.Application, outgoing: Outgoing) -> Answer:
@@ -86,19 +150,19 @@ async def ask_server(url: str, outgoing: Outgoing) -> Answer:
     """Send one request to a server.
 
     Raises:
-        UnreachableError: It does not answer, or the request cannot be sent.
+        UnreachableError: The server does not answer, or the request cannot be sent.
     """
     headers = CIMultiDict(outgoing.headers)
     headers.setdefault("User-Agent", "pyfunc")
     limits = ClientTimeout(total=None, sock_connect=10)  # the server has its own time limit
     try:
         async with ClientSession(timeout=limits, skip_auto_headers=["Content-Type"]) as client:
-            return await _sent(client, target(url, outgoing), outgoing, headers)
+            return await _exchange(client, target(url, outgoing), outgoing, headers)
     except (ClientError, OSError, ValueError) as error:
         raise UnreachableError(f"{url} did not answer: {error}") from None
 
 
-async def _sent(
+async def _exchange(
     client: ClientSession, url: URL, outgoing: Outgoing, headers: CIMultiDict[str]
 ) -> Answer:
     start = time.perf_counter()
@@ -111,13 +175,19 @@ async def _sent(
     ) as response:
         body = await response.read()
         seconds = time.perf_counter() - start
-        received: CIMultiDictProxy[str] = response.headers
-        reason, of_batch = response.reason or "", outgoing.is_batch
-        return Answer(response.status, reason, received, body, seconds, of_batch)
+        response_headers: CIMultiDictProxy[str] = response.headers
+        return Answer(
+            status=response.status,
+            reason=response.reason or "",
+            headers=response_headers,
+            body=body,
+            seconds=seconds,
+            of_batch=outgoing.is_batch,
+        )
 
 
 def target(url: str, outgoing: Outgoing) -> URL:
-    """Where a request goes: its path below the server's, its query added."""
+    """The URL of a request: its path below the server's, its query added."""
     below = outgoing.path if outgoing.path != "/" else ""
     whole = URL(url.rstrip("/") + (below if below[:1] in ("", "/", "?") else f"/{below}"))
     return whole.extend_query(list(outgoing.query)) if outgoing.query else whole

@@ -1,4 +1,4 @@
-"""What a Knative broker does with an answer: the verdict, from one table, for people and tests.
+"""The verdict of a Knative broker on an answer, from one table, for people and tests.
 
 Sources: Knative's eventing data plane contract ("Event Acknowledgement and Delivery Retry",
 "Derived (Reply) Events") and what its brokers do where the contract is silent: a 2xx with a body
@@ -16,42 +16,42 @@ from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode, content_mode, decode
 from pyfunc.errors import PyFuncError
 
-__all__ = ["Action", "Outcome", "outcome", "reply_events"]
+__all__ = ["Action", "Verdict", "judge", "reply_events"]
 
 
 class Action(StrEnum):
-    """What becomes of the event that was delivered."""
+    """The next step for the delivered event."""
 
     ACKNOWLEDGE = "acknowledge"
-    """It is done; there is no reply."""
+    """The event is done; there is no reply."""
     FORWARD = "forward"
-    """It is done; the reply goes on to whoever wants it."""
+    """The event is done; the reply is delivered to its subscribers."""
     RETRY = "retry"
-    """It is delivered again."""
+    """The event is delivered again."""
     DEAD_LETTER = "dead-letter"
-    """It is not delivered again; the dead letter sink gets it, where there is one."""
+    """The event is not delivered again; a dead letter sink, if configured, gets it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Verdict:
     """The verdict of a Knative broker on one answer."""
 
     action: Action
     reason: str
-    """What in the answer decided it."""
+    """The part of the answer that decided it."""
     retry_after: float | None = None
-    """Seconds that the answer asks to wait before the event is repeated, if it says so."""
+    """Seconds to wait before the event is repeated, if the answer has `Retry-After`."""
     of_batch: bool = False
-    """Whether a batch was answered, which brokers never send."""
+    """The request was a batch, which brokers never send."""
 
     @property
     def ok(self) -> bool:
-        """Whether the event counts as delivered."""
+        """The event counts as delivered."""
         return self.action in (Action.ACKNOWLEDGE, Action.FORWARD)
 
     @property
     def sentence(self) -> str:
-        """The verdict for people."""
+        """The verdict as a sentence."""
         return f"{self._sender} would {_WORDS[self.action]}{self._when()}: {self.reason}."
 
     @property
@@ -78,7 +78,7 @@ _WORDS: Mapping[Action, str] = {
     Action.DEAD_LETTER: "not repeat the event but hand it to the dead letter sink",
 }
 
-# Statuses that are judged one by one, then their hundreds.
+# Statuses with an entry of their own, then their hundreds.
 _STATUSES: Mapping[int, tuple[Action, str]] = {
     400: (Action.DEAD_LETTER, "400 says that the event is not valid"),
     404: (Action.RETRY, "404 may be a receiver that is not up yet"),
@@ -99,26 +99,24 @@ _HUNDREDS: Mapping[int, tuple[Action, str]] = {
     5: (Action.RETRY, "{status} is an error of the receiver"),
 }
 _NEITHER = (Action.RETRY, "{status} is unknown")
-# The only ones whose Retry-After is heeded (DeliverySpec, "retryAfterMax").
-_HEEDED = (429, 503)
+# The only statuses whose Retry-After brokers respect (DeliverySpec, "retryAfterMax").
+_WITH_RETRY_AFTER = (429, 503)
 
 
-def outcome(
-    status: int, headers: Mapping[str, str], body: bytes, of_batch: bool = False
-) -> Outcome:
-    """What a Knative broker does with the event that was answered so.
+def judge(status: int, headers: Mapping[str, str], body: bytes, of_batch: bool = False) -> Verdict:
+    """Judge an answer as a Knative broker does.
 
     Args:
         status: The HTTP status of the answer.
         headers: Its headers, a case-insensitive mapping.
         body: Its whole body.
-        of_batch: Whether a batch of events was answered.
+        of_batch: The request was a batch of events.
     """
     if 200 <= status < 300:
-        return Outcome(*_accepted(status, headers, body, of_batch), of_batch=of_batch)
+        return Verdict(*_accepted(status, headers, body, of_batch), of_batch=of_batch)
     action, reason = _STATUSES.get(status) or _HUNDREDS.get(status // 100, _NEITHER)
-    wait = _retry_after(headers) if status in _HEEDED else None
-    return Outcome(action, reason.format(status=status), wait, of_batch)
+    wait = _retry_after(headers) if status in _WITH_RETRY_AFTER else None
+    return Verdict(action, reason.format(status=status), wait, of_batch)
 
 
 def _accepted(
@@ -142,10 +140,10 @@ def _accepted(
 
 
 def reply_events(headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
-    """The events that an answer carries; none where it is no event.
+    """Decode the events of an answer; none where its headers are not those of an event.
 
     Raises:
-        RequestError: It means to carry one, and it is not valid.
+        RequestError: The event is not valid.
     """
     mode = content_mode(headers)
     if mode is None:
@@ -157,7 +155,7 @@ def reply_events(headers: Mapping[str, str], body: bytes) -> Sequence[Event]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` in seconds: a number of them, or a date (RFC 9110, section 10.2.3)."""
+    """`Retry-After` in seconds, from a number or a date (RFC 9110, section 10.2.3)."""
     text = headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
         return float(text)

@@ -8,13 +8,13 @@ from multidict import CIMultiDict
 
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode, encode, encode_batch
-from pyfunc.testing.verdicts import Action, outcome, reply_events
+from pyfunc.testing.verdicts import Action, judge, reply_events
 
 EVENT = Event({"type": "a.b", "source": "/me"}, {"n": 1})
 
 
 def judged(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Action:
-    return outcome(status, CIMultiDict(headers or {}), body).action
+    return judge(status, CIMultiDict(headers or {}), body).action
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_empty_answer_is_judged_by_its_status(status: int, action: str) -> None:
 @pytest.mark.parametrize("mode", [ContentMode.BINARY, ContentMode.STRUCTURED])
 def test_event_is_forwarded(mode: ContentMode) -> None:
     message = encode(EVENT, mode)
-    verdict = outcome(200, CIMultiDict(message.headers), message.body)
+    verdict = judge(200, CIMultiDict(message.headers), message.body)
     assert verdict.ok
     assert verdict.sentence == (
         "A Knative broker would acknowledge the event and forward the reply:"
@@ -59,7 +59,7 @@ def test_event_is_forwarded(mode: ContentMode) -> None:
 
 def test_event_in_a_202_is_dropped() -> None:
     message = encode(EVENT, ContentMode.BINARY)
-    verdict = outcome(202, CIMultiDict(message.headers), message.body)
+    verdict = judge(202, CIMultiDict(message.headers), message.body)
     assert verdict.action is Action.ACKNOWLEDGE
     assert "dropped" in verdict.sentence
 
@@ -72,7 +72,7 @@ def test_batch_is_a_failed_delivery() -> None:
 @pytest.mark.parametrize(("events", "action"), [([EVENT, EVENT], "forward"), ([], "acknowledge")])
 def test_batch_that_answers_a_batch_is_taken(events: list[Event], action: str) -> None:
     message = encode_batch(events)
-    verdict = outcome(200, CIMultiDict(message.headers), message.body, of_batch=True)
+    verdict = judge(200, CIMultiDict(message.headers), message.body, of_batch=True)
     assert verdict.action == action
     assert verdict.sentence.startswith("A sender of batches, which no Knative broker is, would ")
 
@@ -102,32 +102,32 @@ def test_data_that_is_not_what_it_says_spoils_the_reply() -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_tells_when(status: int) -> None:
-    verdict = outcome(status, CIMultiDict({"Retry-After": "30"}), b"")
+    verdict = judge(status, CIMultiDict({"Retry-After": "30"}), b"")
     assert verdict.retry_after == 30
     assert "after 30 seconds" in verdict.sentence
 
 
 def test_retry_after_may_be_a_date() -> None:
     headers = CIMultiDict({"Retry-After": formatdate(time() + 3600, usegmt=True)})
-    wait = outcome(503, headers, b"").retry_after
+    wait = judge(503, headers, b"").retry_after
     assert wait is not None
     assert 3500 < wait <= 3601
 
 
 def test_retry_after_in_the_past_is_at_once() -> None:
     headers = CIMultiDict({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})
-    assert outcome(503, headers, b"").retry_after == 0
+    assert judge(503, headers, b"").retry_after == 0
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "1.5", ""])
 def test_retry_after_that_is_neither_is_ignored(text: str) -> None:
-    verdict = outcome(503, CIMultiDict({"Retry-After": text}), b"")
+    verdict = judge(503, CIMultiDict({"Retry-After": text}), b"")
     assert verdict.retry_after is None
     assert "after the back-off of its delivery spec" in str(verdict)
 
 
 def test_retry_after_of_another_status_is_not_heeded() -> None:
-    assert outcome(500, CIMultiDict({"Retry-After": "30"}), b"").retry_after is None
+    assert judge(500, CIMultiDict({"Retry-After": "30"}), b"").retry_after is None
 
 
 def test_answer_without_an_event_has_none() -> None:
