@@ -9,11 +9,18 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from pyfunc.app import create_app
-from pyfunc.fastpath.runner import WIRE
 from pyfunc.function.loader import Loaded, load, loaded_from
 from pyfunc.settings import Settings
-from tests.support.apps import Client, Function, Load, Serve, Server
+from tests.support.apps import IS_PLAIN, WIRE, Client, Function, Load, Serve, Server
 from tests.support.files import write
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests of the fast path's own promises on the plain path."""
+    if IS_PLAIN:
+        for item in items:
+            if mark := item.get_closest_marker("fastpath_only"):
+                item.add_marker(pytest.mark.skip(reason=f"on the plain path, {mark.args[0]}"))
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ _SERVES = re.compile(r"(?:(\w+)=(\S+) )?scripts/serve (examples/\S+)$")
 _RUNS = re.compile(r"curl |\w+=|printf ")
 
 
+@pytest.mark.fastpath_only("the commands would show `--plain` as an option that was changed")
 @pytest.mark.parametrize("page", PAGES)
 async def test_every_block_does_what_its_page_shows(
     page: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

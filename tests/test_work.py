@@ -125,6 +125,7 @@ async def test_a_request_looks_into_no_signature_and_no_environment_and_imports_
     assert calls.imports == []
 
 
+@pytest.mark.fastpath_only("aiohttp asks once more for the end of a body")
 @pytest.mark.parametrize("function", FUNCTIONS)
 async def test_a_body_is_read_once(
     serve: Serve, function: str, monkeypatch: pytest.MonkeyPatch

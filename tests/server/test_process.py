@@ -214,6 +214,7 @@ def few_files() -> Iterator[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.fastpath_only("aiohttp has no time limit for a request that arrives")
 async def test_two_thousand_slow_requests_neither_stop_others_nor_stay(
     tmp_path: Path, few_files: int
 ) -> None:

@@ -1,5 +1,6 @@
 """Applications in the process of the tests, served as by `start`, and the types of fixtures."""
 
+import os
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -8,11 +9,26 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from pyfunc.app import create_app
-from pyfunc.fastpath.runner import WIRE, FastRunner
 from pyfunc.function.loader import Loaded
+from pyfunc.invoking.wire import PLAIN, Wire
+from pyfunc.server.plain import PlainRunner
 from pyfunc.settings import Settings
 
-__all__ = ["Client", "Function", "Load", "Serve", "Server", "app_for"]
+__all__ = ["IS_PLAIN", "WIRE", "Client", "Function", "Load", "Serve", "Server", "app_for"]
+
+IS_PLAIN = os.environ.get("PYFUNC_PLAIN", "") not in ("", "0", "false")
+"""Whether the tests run on the plain path, in this process and in those that they start."""
+
+
+def _path() -> tuple[Wire, Callable[..., web.AppRunner]]:
+    if IS_PLAIN:
+        return PLAIN, PlainRunner
+    from pyfunc.fastpath.runner import WIRE, FastRunner  # does not fit each aiohttp
+
+    return WIRE, FastRunner
+
+
+WIRE, RUNNER = _path()
 
 Client = TestClient[web.Request, web.Application]
 Function = str | Loaded | Callable[..., Any]
@@ -42,7 +58,7 @@ class Server(TestServer):
             "max_headers": 128,
             "keepalive_timeout": 3630,
         }
-        return FastRunner(self.app, **{**options, **ours, "handler_cancellation": False})
+        return RUNNER(self.app, **{**options, **ours, "handler_cancellation": False})
 
 
 def app_for(function: Callable[..., Any], **options: Any) -> web.Application:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from tests.support.apps import IS_PLAIN
+
 __all__ = ["ROOT", "Served", "environment", "pyfunc"]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,9 +25,10 @@ _LISTENING = re.compile(r"listening on http://(?:0\.0\.0\.0|127\.0\.0\.1):(\d+)"
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without options of pyfunc, and with `extra`."""
+    """The environment without options of pyfunc but the path of the tests, and with `extra`."""
     kept = {k: v for k, v in os.environ.items() if k not in _OURS and not k.startswith("PYFUNC_")}
-    return {**kept, **(extra or {})}
+    path = {"PYFUNC_PLAIN": "true"} if IS_PLAIN else {}
+    return {**kept, **path, **(extra or {})}
 
 
 def pyfunc(
