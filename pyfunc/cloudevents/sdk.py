@@ -28,17 +28,17 @@ Builder = Callable[[Mapping[str, object], object], object]
 
 
 class ReceivedTime(datetime):
-    """The `time` of a received event, for SDK classes that want a `datetime`.
+    """The `time` of a received event, for SDK classes with a `datetime`.
 
-    A `datetime` ends at microseconds and knows no leap second; the text that was received is kept
-    beside it, so that an event which is passed on keeps its time. Any arithmetic drops the text.
+    A `datetime` is cut to microseconds and has no leap seconds; the received text is kept, so that
+    an event that is passed on keeps its time. Arithmetic drops the text.
     """
 
     text: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an RFC 3339 timestamp (section 5.6).
+        """Parse an RFC 3339 timestamp (section 5.6).
 
         Raises:
             ValueError: A `datetime` cannot hold it, as with the year 0.
@@ -51,7 +51,7 @@ class ReceivedTime(datetime):
         return time
 
     def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
-        """The text that was received, unless another form is asked for."""
+        """Return the received text, unless another form is requested."""
         if self.text is not None and (sep, timespec) == ("T", "auto"):
             return self.text
         return super().isoformat(sep, timespec)
@@ -62,53 +62,53 @@ class ReceivedTime(datetime):
 
 
 def builder(annotation: object) -> Builder | None:
-    """How to make an instance of an SDK event class; `None` for any other annotation.
+    """Return a builder of instances of an SDK event class; `None` for any other annotation.
 
-    Abstract classes and the SDK's `AnyCloudEvent` get the SDK's own concrete class. A class of the
-    SDK's core holds one version of CloudEvents only: an event of the other version comes as the
-    other version's class, as it does where the SDK reads an event itself. Subclasses of users are
-    built as what they are.
+    Abstract classes and the SDK's `AnyCloudEvent` give the SDK's own concrete class. A class of the
+    SDK's core holds one version of CloudEvents only: an event of the other version becomes an
+    instance of the other version's class, as when the SDK decodes it. Subclasses of users are
+    built as themselves.
 
-    The builder leaves the attributes as they are, and takes out what the SDK's constructors
-    invent. It raises `ValueError` where the class cannot hold the event; pydantic's
+    The builder does not change the attributes, and removes those that the SDK's constructors
+    invent. It raises `ValueError` if the class cannot hold the event; pydantic's
     `ValidationError` is one too.
 
     Args:
-        annotation: A class, a type variable bound to one, or a union that has one of these; of
-            several, the first is built.
+        annotation: A class, a type variable bound to one, or a union with one of these; of
+            several, the first counts.
     """
-    asked = _asked(annotation)
-    if asked is None:
+    match = _match(annotation)
+    if match is None:
         return None
-    cls, name = asked
+    cls, name = match
     return _MAKERS[name](cls, _dotted(cls) == name)
 
 
 def event_type(annotation: object) -> str | None:
-    """Which of `EVENT_TYPES` an annotation asks for, by itself or through a class of the user's.
+    """Return the one of `EVENT_TYPES` that an annotation is or derives from.
 
     Args:
         annotation: As for `builder`.
     """
-    asked = _asked(annotation)
-    return asked and asked[1]
+    match = _match(annotation)
+    return match and match[1]
 
 
-def _asked(annotation: object) -> tuple[Any, str] | None:
-    """What is to be built, and the class of the SDK that it is or derives from."""
+def _match(annotation: object) -> tuple[Any, str] | None:
+    """The class to build, and the class of the SDK that it is or derives from."""
     for ancestor in getattr(annotation, "__mro__", (annotation,)):
         if _dotted(ancestor) in _MAKERS:
             return annotation, _dotted(ancestor)
     if isinstance(annotation, TypeVar):
-        return _asked(annotation.__bound__)
+        return _match(annotation.__bound__)
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
-    return next(filter(None, map(_asked, members)), None)
+    return next(filter(None, map(_match, members)), None)
 
 
 def unpack(value: object) -> tuple[dict[str, object], object] | None:
-    """The attributes and data of an SDK event; `None` for anything else.
+    """Return the attributes and data of an SDK event; `None` for anything else.
 
-    Attributes that are `None` are unset, and left out. The rest is as the function left it.
+    Attributes that are `None` are unset, and left out.
     """
     read = _reader(type(value))  # type: ignore[arg-type]  # a class is hashable
     if read is None:
@@ -118,10 +118,9 @@ def unpack(value: object) -> tuple[dict[str, object], object] | None:
 
 
 def is_http_message(headers: object) -> bool:
-    """Are these the headers that the SDK's `to_binary` or `to_structured` made of an event?
+    """Check for headers made by the SDK's `to_binary` or `to_structured`.
 
-    An event's own attributes never look so: their names have no hyphen (CloudEvents 1.0,
-    "Naming Conventions").
+    They differ from attributes, whose names have no hyphen (CloudEvents 1.0, "Naming Conventions").
     """
     if type(headers) is not dict and not isinstance(headers, Mapping):
         return False
@@ -142,9 +141,9 @@ def _is_header(name: str, value: object) -> bool:
 
 
 def http_message(value: object) -> tuple[dict[str, str], bytes] | None:
-    """The headers and body of an event that the function has encoded by the SDK's means.
+    """Return the headers and body of an event that the function has encoded with the SDK.
 
-    That is `(headers, body)` of `to_binary` and `to_structured` of the SDK's `v1` layer, or an
+    These are `(headers, body)` of `to_binary` and `to_structured` of the SDK's `v1` layer, or an
     `HTTPMessage` of its core; `None` for anything else. The values of the headers become text.
 
     Raises:
@@ -181,7 +180,7 @@ def _dotted(annotation: object) -> str:
 
 
 def _sdk(name: str) -> Any:
-    """An object of the SDK, whose package the user's code has imported already."""
+    """Get an object of the SDK, which the user's code has imported already."""
     module, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
 
@@ -192,7 +191,7 @@ def _make_core(cls: Any, is_exact: bool) -> Builder:
     refused = _sdk("cloudevents.core.exceptions.CloudEventValidationError")
 
     def build(attributes: Mapping[str, object], data: object) -> object:
-        own = dict(attributes)  # the event keeps this very dict, and writes to it
+        own = dict(attributes)  # the event keeps this dict, and writes to it
         time = own.get("time")
         if isinstance(time, str):
             own["time"] = ReceivedTime.parse(time)
@@ -242,14 +241,14 @@ def _make_pydantic(cls: Any, is_exact: bool) -> Builder:
 
 
 def _make_legacy(cls: Any, is_exact: bool) -> Builder:
-    """For the `Event` of `cloudevents.v1.sdk.event.v1` and `.v03`, filled by setters."""
+    """For the `Event` of `cloudevents.v1.sdk.event.v1` and `.v03`, which has setters."""
 
     def build(attributes: Mapping[str, object], data: object) -> object:
         event = cls()
         named = event._ce_required_fields | event._ce_optional_fields
         for name in named & attributes.keys():
             event.Set(name, attributes[name])
-        # Not by `Set`, which overwrites all extensions with one that is called "extensions".
+        # Not by `Set`, which overwrites all extensions with one called "extensions".
         event.SetExtensions({name: v for name, v in attributes.items() if name not in named})
         event.SetData(data)
         return event
@@ -300,7 +299,7 @@ _MAKERS: Mapping[str, _Maker] = MappingProxyType(
 )
 
 EVENT_TYPES: tuple[str, ...] = tuple(_MAKERS)
-"""Where the SDK's event classes are defined; the names of SDK 1.x lead to these same classes."""
+"""The dotted names of the SDK's event classes; the names of SDK 1.x lead to the same classes."""
 
 
 _Reader = Callable[[Any], tuple[Mapping[str, object], object]]
@@ -332,5 +331,5 @@ _READERS: Mapping[str, _Reader] = MappingProxyType(
 
 @functools.lru_cache(maxsize=256)
 def _reader(cls: type[Any]) -> _Reader | None:
-    """Asked of every value that a function returns, and so remembered by type."""
+    """Find the reader for a type; cached, since it is needed for every result of a function."""
     return next((_READERS[name] for name in map(_dotted, cls.__mro__) if name in _READERS), None)

@@ -1,4 +1,7 @@
-"""One invocation as the rooms see it (`Invocation`), and as its function sees it (`Context`)."""
+"""One call of the function: `Invocation` for the server, `Context` for the function.
+
+The ids of a request and its place in a trace are for `trace_context`.
+"""
 
 import logging
 import time
@@ -16,29 +19,29 @@ __all__ = ["CURRENT", "DELIVERY", "Context", "Delivery", "Invocation", "share_tr
 
 
 class Delivery(msgspec.Struct, eq=False):
-    """The events of one request, and the bytes that they came in."""
+    """The events of one request, and its body."""
 
     events: list[Event]
     body: bytes
     is_batch: bool
-    """Whether they came in batched mode."""
+    """The request was in batched mode."""
 
 
 DELIVERY: web.RequestKey[Delivery] = web.RequestKey("pyfunc_delivery", Delivery)
 
 
-class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of other classes
-    """One call of the function: what it may be given, read from one request."""
+class Invocation(msgspec.Struct, eq=False):  # made in half the time of other classes
+    """One call of the function, with all that its parameters may receive."""
 
     request: web.Request
     body: bytes
-    """The whole body; empty where no parameter needs it."""
+    """The whole body; empty if no parameter needs it."""
     events: Sequence[Event] = ()
     """The events of the request; none for an HTTP function."""
     deadline: float | None = None
-    """When the time limit ends, on the clock of `time.monotonic`; `None` for no limit."""
+    """The end of the time limit, on the clock of `time.monotonic`; `None` for no limit."""
     failure: BaseException | None = None
-    """What went wrong with its answer, in a batch."""
+    """The error of its reply, in a batch."""
     _context: "Context | None" = None
     _fields: dict[str, Any] | None = None
     _trace: TraceContext | None = None
@@ -50,16 +53,16 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
 
     @property
     def id(self) -> str:
-        """A name for this invocation in logs: the `X-Request-Id` of its request."""
+        """The id for logs: the `X-Request-Id` of the request."""
         try:
             return self.request[REQUEST_ID_KEY]
         except KeyError:  # outside of an app
-            self.request[REQUEST_ID_KEY] = made = request_id(self.request.headers)
-            return made
+            self.request[REQUEST_ID_KEY] = new_id = request_id(self.request.headers)
+            return new_id
 
     @property
     def trace(self) -> TraceContext:
-        """Its place in a trace."""
+        """The place in a trace."""
         if self._trace is None:
             attributes = self.events[0].original if self.events else None
             self._trace = trace_context(self.request.headers, attributes, self.id)
@@ -72,7 +75,7 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The ids that everything carries that is logged during this invocation."""
+        """The ids that all records logged during this invocation carry."""
         if self._fields is None:
             fields: dict[str, Any] = {"invocation_id": self.id}
             if self.events:
@@ -84,14 +87,14 @@ class Invocation(msgspec.Struct, eq=False):  # which is made in half the time of
 
     @property
     def context(self) -> "Context":
-        """What the function sees of it."""
+        """The `Context` for the function."""
         if self._context is None:
             self._context = Context(self)
         return self._context
 
 
 def share_trace(invocations: Iterable[Invocation]) -> None:
-    """Events of one delivery that say nothing of a trace of their own are at the place of it."""
+    """Give the events of a batch that have no `traceparent` one trace context in common."""
     trace = None
     for invocation in invocations:
         if "traceparent" not in invocation.events[0].original:
@@ -104,7 +107,7 @@ CURRENT: ContextVar[Invocation | None] = ContextVar("pyfunc_invocation", default
 
 
 class Context:
-    """This invocation, for the function: its ids, the time that is left, a logger."""
+    """The invocation, for the function: ids, the time left, a logger."""
 
     __slots__ = ("_invocation",)
 
@@ -118,21 +121,21 @@ class Context:
 
     @property
     def deadline(self) -> float | None:
-        """When the time limit ends, on the clock of `time.monotonic`; `None` for no limit."""
+        """The end of the time limit, on the clock of `time.monotonic`; `None` for no limit."""
         return self._invocation.deadline
 
     def remaining(self) -> float | None:
-        """Seconds until the time limit, 0.0 once it has passed; `None` for no limit."""
+        """Return the seconds until the time limit, at least 0.0; `None` for no limit."""
         deadline = self._invocation.deadline
         return None if deadline is None else max(0.0, deadline - time.monotonic())
 
     @property
     def traceparent(self) -> str:
-        """The `traceparent` that an outgoing call should send (W3C Trace Context)."""
+        """The `traceparent` for outgoing calls (W3C Trace Context)."""
         return self._invocation.trace.traceparent
 
     def headers(self) -> dict[str, str]:
-        """The headers that an outgoing call should send.
+        """Return the headers for outgoing calls.
 
         `traceparent`, `tracestate` where there is one, and `X-Request-Id`; a new dict each time.
         """
@@ -147,5 +150,5 @@ class Context:
         return f"Context(id={self.id!r})"
 
     def __getattr__(self, name: str) -> Any:
-        known = ", ".join(n for n in dir(Context) if not n.startswith("_"))
-        raise AttributeError(f"the context has no {name}; it has {known}")
+        names = ", ".join(n for n in dir(Context) if not n.startswith("_"))
+        raise AttributeError(f"the context has no {name}; it has {names}")

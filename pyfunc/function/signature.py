@@ -63,30 +63,30 @@ class Plan(msgspec.Struct, frozen=True):
     is_generator: bool
     takes_batch: bool
     checks_data: bool
-    """Whether some binding reads the data, so that malformed data is found before the call."""
+    """A parameter reads the data, so that malformed data is found before the call."""
     returns: Any
-    """The evaluated return annotation; `...` where there is none that can be evaluated."""
+    """The evaluated return annotation; `...` if it is missing or cannot be evaluated."""
     warnings: tuple[str, ...]
 
     @property
     def takes_events(self) -> bool:
-        """Whether this is an event function; every other one is an HTTP function."""
+        """This is an event function; every other one is an HTTP function."""
         return self.needs is Needs.EVENT
 
     @property
     def may_stream(self) -> bool:
-        """Whether the function is given a request that it may read as it arrives."""
+        """The function gets a request that it may read as it arrives."""
         sources = [b.source for b in self.bindings if b.source is not None]
         return any(s.name == "request" and s.needs is Needs.NOTHING for s in sources)
 
     @property
     def needs_body(self) -> bool:
-        """Whether the body is read before the call."""
+        """The body is read before the call."""
         return self.needs >= Needs.BODY
 
 
 class _Unbindable(Exception):  # noqa: N818 - collected, never raised to a caller
-    """Why one parameter cannot be bound."""
+    """The reason why one parameter cannot be bound."""
 
 
 def compile_plan(
@@ -103,7 +103,7 @@ def compile_plan(
         SignatureError: Some parameters cannot be bound; it lists all of them.
     """
     author = _author(function)
-    # What `req` is goes by the function that names it; how to call, by the one outside.
+    # The type of `req` depends on the function that names it; the call, on the outermost one.
     table = tuple(source.as_async() for source in sources) if is_async(author) else sources
     namespace = getattr(author, "__globals__", {})
     bindings: list[Binding] = []
@@ -159,7 +159,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def _passes_on(function: Callable[..., Any]) -> bool:
-    """Whether a decorator takes whatever the function under it does, and so may be looked under."""
+    """Check for a decorator that passes any arguments on to the function under it."""
     try:
         parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
     except (TypeError, ValueError):  # made in C, such as `functools.lru_cache`
@@ -174,7 +174,7 @@ def _author(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parameter_names(function: Callable[..., Any]) -> list[str]:
-    """The names of what a callable takes, `*args` and `**kwargs` aside; none if unreadable."""
+    """Return the parameters of a callable, except `*args` and `**kwargs`; none if unreadable."""
     try:
         return [parameter.name for parameter in _parameters(function, "")]
     except SignatureError:
@@ -191,7 +191,7 @@ def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether what a call of it gives has to be awaited or iterated on the loop."""
+    """Check for a function whose result is awaited or iterated on the loop."""
     inner = _innermost(function)
     return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
 
@@ -282,7 +282,7 @@ def _unknown(name: str, annotation: Any, sources: tuple[Source, ...]) -> str:
     return f"{_UNKNOWN}{typed}{remedy if typed else ''}"
 
 
-# What other frameworks call these things.
+# The names of these things in other frameworks.
 _ALSO_CALLED: Mapping[str, str] = {
     **dict.fromkeys(("args", "params", "querystring", "query_params"), "query"),
     **dict.fromkeys(("form", "files", "cookies", "json"), "req"),

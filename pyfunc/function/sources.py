@@ -86,7 +86,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _sdk_event(annotation: Any) -> Read:
-    """The event as an instance of a class of the CloudEvents SDK."""
+    """Make a reader of the event as an instance of a class of the CloudEvents SDK."""
     build = sdk.builder(annotation)
     if build is None:
         raise TypeError(f"{annotation!r} is no event class of the CloudEvents SDK")
@@ -118,12 +118,12 @@ def _flask_request(invocation: Invocation) -> Any:
 
 
 def body_payload(invocation: Invocation) -> Payload:
-    """The body of the request, to be converted to an annotation."""
+    """Return the body of the request, for conversion."""
     return Payload(invocation.body, media_type(invocation.request.headers.get(_CONTENT_TYPE)))
 
 
 def event_payload(invocation: Invocation) -> Payload | None:
-    """The data of the event, to be converted to an annotation."""
+    """Return the data of the event, for conversion."""
     return invocation.event.payload
 
 

@@ -1,7 +1,7 @@
-"""Names that tie an invocation to what called it and to what it calls.
+"""The id of a request (`X-Request-Id`) and its place in a trace (W3C Trace Context, level 1).
 
-The id of a request (`X-Request-Id`) and its place in a trace (W3C Trace Context, level 1). New ids
-do not come from `random`: a function may seed that, and would then make the same ones again.
+New ids do not come from `random`: a function may seed that, and would then repeat them. Spans are
+for `telemetry.tracing`.
 """
 
 import re
@@ -29,7 +29,7 @@ TRACESTATE = istr("tracestate")
 
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
-# What is taken over goes into logs and headers: no spaces, no quotes, no end of it far away.
+# Accepted ids go into logs and headers: no spaces, no quotes, at most 128 characters.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}", re.ASCII).fullmatch
 # Section 3.2.2: lower case, neither id all zeros; from version 01 on there may be more after it.
 _TRACEPARENT = re.compile(
@@ -37,7 +37,7 @@ _TRACEPARENT = re.compile(
     re.ASCII,
 ).fullmatch
 _TRACESTATE = re.compile(r"[\t -~]{1,512}", re.ASCII).fullmatch  # section 3.3.1.1, "Limits"
-_MADE = re.compile(r"(?!.{16}0{16})[0-9a-f]{32}", re.ASCII).fullmatch
+_GENERATED = re.compile(r"(?!.{16}0{16})[0-9a-f]{32}", re.ASCII).fullmatch
 
 
 class TraceContext:
@@ -45,7 +45,7 @@ class TraceContext:
 
     Args:
         trace_id: The trace, 32 hexadecimal digits.
-        span_id: The operation in it that causes what comes next, 16 hexadecimal digits.
+        span_id: The current operation in it, 16 hexadecimal digits.
         flags: Two hexadecimal digits; `01` means that the trace is recorded.
         state: The `tracestate` of vendors, empty for none.
     """
@@ -62,7 +62,7 @@ class TraceContext:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that carry it on; a new dict each time."""
+        """The headers for outgoing calls; a new dict each time."""
         headers = {"traceparent": self.traceparent}
         if self.state:
             headers["tracestate"] = self.state
@@ -75,9 +75,9 @@ class TraceContext:
         return f"{line}tracestate: {self.state}\r\n" if self.state else line
 
     def extend(self, attributes: dict[str, Any]) -> None:
-        """Give the attributes of a new event the Distributed Tracing extension.
+        """Add the Distributed Tracing extension to the attributes of a new event.
 
-        An event that has it keeps it: it says where the event's trace started.
+        An event that has it keeps it, since it names the start of the event's trace.
         """
         if "traceparent" not in attributes:
             attributes["traceparent"] = self.traceparent
@@ -86,39 +86,39 @@ class TraceContext:
 
 
 def request_id(headers: Headers) -> str:
-    """The id of a request: the caller's, where it can be taken over, else a new one."""
-    given = headers.get(REQUEST_ID)
-    if given is not None and _REQUEST_ID(given):
-        return given
+    """Return the caller's id of a request if it is acceptable, else a new one."""
+    id = headers.get(REQUEST_ID)
+    if id is not None and _REQUEST_ID(id):
+        return id
     return urandom(16).hex()
 
 
 def trace_context(
     headers: Headers, attributes: Mapping[str, Any] | None, request_id: str
 ) -> TraceContext:
-    """Where in a trace an invocation is: as the headers say, else the event, else a new trace.
+    """Find the place of an invocation in a trace: of the headers, else the event, else a new trace.
 
     The header is the last hop, the event's extension the start of the trace (CloudEvents,
-    "Distributed Tracing extension"). What came is handed on as it is: an id of our own would name
-    an operation that nobody recorded. A trace that starts here is not recorded (flags 00), and
-    has the request's id for its name where that was made here.
+    "Distributed Tracing extension"). A received context is passed on unchanged: a span id of our
+    own would name an operation that was never recorded. A new trace is not recorded (flags 00),
+    and takes the request's id as trace id if that was generated.
     """
     if TRACEPARENT in headers:
         parents = headers.getall(TRACEPARENT)
-        found = _parsed(parents[0], ",".join(headers.getall(TRACESTATE, ())))
-        if found is not None and len(parents) == 1:
-            return found
+        context = _parse(parents[0], ",".join(headers.getall(TRACESTATE, ())))
+        if context is not None and len(parents) == 1:
+            return context
     if attributes is not None and "traceparent" in attributes:
-        found = _parsed(attributes["traceparent"], attributes.get("tracestate", ""))
-        if found is not None:
-            return found
-    trace_id = request_id if _MADE(request_id) else urandom(16).hex()
-    # Half of a random name is one, too, in the one trace where it has to differ from others.
+        context = _parse(attributes["traceparent"], attributes.get("tracestate", ""))
+        if context is not None:
+            return context
+    trace_id = request_id if _GENERATED(request_id) else urandom(16).hex()
+    # A span id must be unique in its trace only, and this trace has no other.
     return TraceContext(trace_id, trace_id[16:], "00")
 
 
-def _parsed(parent: Any, state: Any) -> TraceContext | None:
-    """What is not as the specification has it counts as not there (section 4.3)."""
+def _parse(parent: Any, state: Any) -> TraceContext | None:
+    """Parse a trace context; an invalid one counts as absent (section 4.3)."""
     match = _TRACEPARENT(parent) if type(parent) is str else None
     if match is None or (match[4] and parent.startswith("00")):
         return None

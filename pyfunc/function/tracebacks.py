@@ -1,4 +1,4 @@
-"""The part of a traceback that its reader wrote: frames of the user's, without ours around them."""
+"""Tracebacks of user code, without the server's frames around it."""
 
 import traceback
 from collections.abc import Iterator
@@ -20,49 +20,49 @@ _OURS = str(Path(__file__).parent.parent / "_")[:-1]  # with the separator at it
 
 
 def user_frames(tb: TracebackType | None) -> traceback.StackSummary:
-    """The frames from the first one outside pyfunc and the import system on.
+    """Return the frames from the first one outside pyfunc and the import system on.
 
-    Later frames stay, whosever they are: a library that the user called is part of the story.
+    Later frames stay, also those of libraries that the user called.
     """
     frames = [f for f in traceback.extract_tb(tb) if not f.filename.startswith("<frozen ")]
     return traceback.StackSummary.from_list(frames[_first_of_user(frames) :])
 
 
 def user_stack(frame: FrameType) -> traceback.StackSummary:
-    """The same as `user_frames`, for where a thread is now."""
+    """Return the current frames of a thread, cut like `user_frames`."""
     frames = traceback.extract_stack(frame)
     first = next((i for i, f in enumerate(frames) if _is_users(f.filename)), len(frames))
     return traceback.StackSummary.from_list(frames[first:])
 
 
 def user_traceback(tb: TracebackType | None) -> TracebackType | None:
-    """The same as `user_frames`, for raising again; the whole where no frame is the user's."""
-    found = tb
-    while found is not None and _is_plumbing(found.tb_frame.f_code.co_filename):
-        found = found.tb_next
-    return found or tb
+    """Cut a traceback like `user_frames`, for raising again; whole if no frame is the user's."""
+    rest = tb
+    while rest is not None and _is_plumbing(rest.tb_frame.f_code.co_filename):
+        rest = rest.tb_next
+    return rest or tb
 
 
 def user_place(frames: list[traceback.FrameSummary]) -> str:
-    """The last line of the user's function in a stack, such as `func.py:12`; empty without one.
+    """Return the last line of user code in a stack, such as `func.py:12`; empty without one.
 
-    Lines of what the function calls, such as the standard library's, are passed over.
+    Frames of libraries that the function calls are skipped.
     """
     own = [f for f in frames if _is_users(f.filename)]
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 def format_user_traceback(error: BaseException) -> str:
-    """`error` as Python prints it, with the frames of `user_frames` only; no final newline."""
+    """Format an error as Python does, with the frames of `user_frames`; no final newline."""
     summary = traceback.TracebackException.from_exception(error)
     summary.stack = user_frames(error.__traceback__)
     return "".join(summary.format()).rstrip()
 
 
 def format_folded_traceback(error: BaseException) -> str:
-    """`error` and all that led to it, as Python prints them, without the server's frames.
+    """Format an error with its causes and contexts, without the server's frames.
 
-    The server's frames stay where there are no others: then the fault is the server's.
+    Frames of the server stay where there are no others: the fault is the server's then.
     """
     summary = traceback.TracebackException.from_exception(error, compact=True)
     for part in _parts(summary):
@@ -72,12 +72,12 @@ def format_folded_traceback(error: BaseException) -> str:
 
 def _parts(summary: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
     """An error, its causes and contexts, and the members of groups."""
-    waiting = [summary]
-    while waiting:
-        part = waiting.pop()
+    pending = [summary]
+    while pending:
+        part = pending.pop()
         yield part
         linked = (part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ()))
-        waiting += [other for other in linked if other is not None]
+        pending += [other for other in linked if other is not None]
 
 
 def _folded(frames: traceback.StackSummary) -> traceback.StackSummary:

@@ -11,28 +11,28 @@ logger = logging.getLogger("pyfunc.access")
 
 
 class AccessLog:
-    """An observer that writes a record when a request has been answered."""
+    """An observer that logs each answered request."""
 
     def began(self, observation: Observation, call: Call) -> None:
-        """Nothing to be said yet."""
+        """Log no record yet."""
 
     def ended(self, observation: Observation, call: Call) -> None:
-        """Nothing to be said yet: the status is not known."""
+        """Log no record yet: the status is unknown."""
 
     def answered(self, observation: Observation) -> None:
-        """One record for each invocation, with its ids."""
+        """Log one record for each invocation, with its ids."""
         for call in observation.calls:
             _write(observation, call.invocation, call.outcome, call.seconds)
         if not observation.calls:
-            nothing = Invocation(observation.request, b"")
-            _write(observation, nothing, observation.outcome, observation.seconds)
+            refused = Invocation(observation.request, b"")
+            _write(observation, refused, observation.outcome, observation.seconds)
 
 
 def _write(observation: Observation, invocation: Invocation, outcome: str, seconds: float) -> None:
     request = observation.request
     milliseconds = round(seconds * 1000, 3)
     status = "-" if observation.status is None else observation.status
-    before = CURRENT.set(invocation)
+    token = CURRENT.set(invocation)
     try:
         logger.info(
             "%s %s %s %s",
@@ -50,4 +50,4 @@ def _write(observation: Observation, invocation: Invocation, outcome: str, secon
             },
         )
     finally:
-        CURRENT.reset(before)
+        CURRENT.reset(token)

@@ -1,7 +1,7 @@
-"""The log: one line for each record, on standard error, at once; configured by the command line.
+"""The log: one line for each record, on standard error, unbuffered; configured by commands.
 
-Whatever is logged during an invocation carries its ids. A record is never lost: what has no form in
-the format is written as well as it can be.
+Records logged during an invocation carry its ids. No record is lost: values that the format cannot
+express are written as text.
 """
 
 import io
@@ -25,7 +25,7 @@ logger = logging.getLogger("pyfunc")
 
 Fields = dict[str, Any]
 
-# Attributes that every record has; what else there is came by `extra={...}`.
+# Attributes that every record has; all others come from `extra={...}`.
 _STANDARD = frozenset(
     {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
 )
@@ -36,16 +36,16 @@ _OWN = frozenset(
 
 
 def configure(level: str, format: str = "auto", *, debug: bool = False, color: bool = True) -> None:
-    """Configure the root logger, so that the user's `logging.info` appears, and `print` at once.
+    """Configure the root logger for the user's records, and flush each `print` at once.
 
-    Exceptions that Python itself would write to standard error, those of threads among them,
-    become records too, so that every line has one form.
+    Exceptions that Python itself would write to standard error, such as those of threads,
+    become records too, so that all lines have one form.
 
     Args:
-        level: The least severity that is logged, such as `info`.
+        level: The lowest severity to log, such as `info`.
         format: `text`, `json`, or `auto`: text on a terminal, JSON otherwise.
-        debug: Show whole tracebacks, with the server's own frames.
-        color: Whether text may be coloured; it is on terminals only.
+        debug: Show whole tracebacks, including the server's frames.
+        color: Allow colours in text, on terminals.
     """
     stream = sys.stderr
     terminal = stream.isatty()
@@ -66,7 +66,7 @@ def configure(level: str, format: str = "auto", *, debug: bool = False, color: b
 
 
 def _unbuffered(stream: TextIO) -> TextIO:
-    """The stream as `python -u` has it, so that a `print` is seen before the next line runs."""
+    """Make the stream unbuffered, as `python -u` does."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.flush()
@@ -92,10 +92,10 @@ def _unraisable(failed: "sys.UnraisableHookArgs") -> None:
 
 
 class _Formatter(logging.Formatter):
-    """What both formats know: the fields of a record, each safe to show.
+    """The part common to both formats: tracebacks.
 
     Args:
-        whole: Show whole tracebacks, with the server's own frames.
+        whole: Show whole tracebacks, including the server's frames.
     """
 
     def __init__(self, whole: bool) -> None:
@@ -103,7 +103,7 @@ class _Formatter(logging.Formatter):
         self._traceback = super().formatException if whole else _folded
 
     def traceback(self, record: logging.LogRecord) -> str | None:
-        """The exception of a record, with all that led to it."""
+        """Format the exception of a record with its causes and contexts."""
         if not record.exc_info or record.exc_info[1] is None:
             return record.exc_text
         try:
@@ -113,10 +113,10 @@ class _Formatter(logging.Formatter):
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line."""
+        """Format the record as a line."""
         fields: Fields = {
             "time": _time(record.created, "microseconds"),
             "severity": record.levelname,
@@ -142,14 +142,14 @@ _CONTROLS = MappingProxyType(
     {code: f"\\x{code:02x}" for code in (*range(32), *range(0x7F, 0xA0)) if code not in (9, 10)}
 )
 _SHOWN_IDS = ("invocation_id", "event_type", "event_id")
-_SAID = frozenset({"method", "path", "status", "outcome"})  # the message of `accesslog` has them
+_IN_MESSAGE = frozenset({"method", "path", "status", "outcome"})  # of the access log
 
 
 class TextFormatter(_Formatter):
     """One line for people; further lines of one record are indented.
 
     Args:
-        whole: Show whole tracebacks, with the server's own frames.
+        whole: Show whole tracebacks, including the server's frames.
         color: Use ANSI colours.
     """
 
@@ -158,20 +158,20 @@ class TextFormatter(_Formatter):
         self.color = color
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line."""
+        """Format the record as a line."""
         severity = self._painted(_COLORS.get(record.levelno, "31"), f"{record.levelname:<8}")
         line = f"{_time(record.created, 'milliseconds')} {severity} {record.name}: "
-        line += _plain(_message(record))
-        said = _SAID if record.name == "pyfunc.access" else ()
+        line += _escaped(_message(record))
+        shown_already = _IN_MESSAGE if record.name == "pyfunc.access" else ()
         for name, value in _extra(record).items():
-            line += "" if name in said else f" {name}={_value(value)}"
+            line += "" if name in shown_already else f" {name}={_value(value)}"
         if (invocation := CURRENT.get()) is not None:
             ids = invocation.fields
             shown = " ".join(f"{n}={_value(ids[n])}" for n in _SHOWN_IDS if n in ids)
             line += " " + self._painted("2", f"[{shown}]")
         for text in (self.traceback(record), record.stack_info):
             if text:
-                line += "\n    " + _plain(text)
+                line += "\n    " + _escaped(text)
         return line
 
     def _painted(self, color: str, text: str) -> str:
@@ -189,7 +189,7 @@ def _time(seconds: float, precision: str) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The message; where it does not fit its arguments, both of them."""
+    """The message; if it does not fit its arguments, both of them."""
     try:
         return record.getMessage()
     except Exception:
@@ -197,7 +197,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _extra(record: logging.LogRecord) -> Fields:
-    """What came by `extra={...}`, under names that are not taken."""
+    """The fields of `extra={...}`, renamed where they would hide our own."""
     return {
         f"extra_{name}" if name in _OWN else str(name): value
         for name, value in record.__dict__.items()
@@ -206,7 +206,7 @@ def _extra(record: logging.LogRecord) -> Fields:
 
 
 def _shown(value: object, show: Callable[[object], str] = repr) -> str:
-    """Any object as text, also where it has no way to say it."""
+    """Any object as text, even if its `repr` fails."""
     try:
         return show(value)
     except Exception:
@@ -218,12 +218,12 @@ def _as_text(value: object) -> str:
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_as_text)
-# Ends of lines to some readers, and free to stand in a JSON string.
+# Line ends to some readers, though allowed in a JSON string.
 _SEPARATORS = ("\x85", "\u2028", "\u2029")
 
 
 def _encoded(fields: Fields) -> str:
-    """The fields as one line of JSON; those that have no JSON form as text."""
+    """Encode the fields as one line of JSON; values without a JSON form become text."""
     try:
         line = _ENCODER.encode(fields).decode()
     except Exception:
@@ -243,16 +243,16 @@ def _clean_value(value: object) -> object:
 
 
 def _clean(text: str) -> str:
-    """The text with its surrogates, which UTF-8 does not have, spelt out."""
+    """Escape surrogates, which UTF-8 cannot express."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _plain(text: str) -> str:
-    """Text that can neither start a record of its own nor command a terminal."""
+def _escaped(text: str) -> str:
+    """Escape controls and indent lines, so that text cannot forge a record or drive a terminal."""
     text = text.translate(_CONTROLS)
     return text.replace("\n", "\n    ") if "\n" in text else text
 
 
 def _value(value: object) -> str:
     text = value if isinstance(value, str) else _as_text(value)
-    return text if _WORD(text) else _plain(repr(text))
+    return text if _WORD(text) else _escaped(repr(text))

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus, on a port of their own; loaded where they are asked for only.
+"""Prometheus metrics on a port of their own; imported only if enabled.
 
 Names and units follow OpenTelemetry's semantic conventions for FaaS and HTTP where they have one,
-written as Prometheus writes them; the others begin with `pyfunc_`.
+spelt as Prometheus spells them; all others begin with `pyfunc_`.
 """
 
 import asyncio
@@ -44,26 +44,26 @@ __all__ = ["HELP", "Metrics", "listening", "serve"]
 logger = logging.getLogger("pyfunc")
 
 Reading = Callable[[], float]
-# What a gauge tells of several processes, of those that live.
-OfAll = Literal["livesum", "livemax"]
+# The aggregation of a gauge over live processes.
+Aggregation = Literal["livesum", "livemax"]
 
 # The boundaries that the conventions give for `faas.invoke_duration` and `faas.init_duration`.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _BYTES = (0, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
-_TICK = 0.5  # seconds between two looks at the loop
+_TICK = 0.5  # seconds between two measurements of the loop's lag
 _OTHER = "other"
 _LONGEST_TYPE = 128
 
 
 class Metrics:
-    """An observer that counts and measures.
+    """An observer that counts and measures requests and invocations.
 
     Args:
-        trigger: What causes invocations, as `faas.trigger` has it: `http` or `pubsub`.
-        types: How many event types are told apart; the rest is `other`.
-        readings: What is read when somebody asks, by the name of its gauge.
-        shared: Where this is one process of several, what they share.
+        trigger: The cause of invocations, `http` or `pubsub` (`faas.trigger`).
+        types: The number of event types with a label of their own; the rest count as `other`.
+        readings: Functions that read a gauge when metrics are scraped, by its name.
+        shared: The directory and sockets shared by several processes, if this is one of them.
     """
 
     def __init__(
@@ -98,13 +98,15 @@ class Metrics:
         self._requests = self._histogram("http_server_request_body_size_bytes", _BYTES)
         self._responses = self._histogram("http_server_response_body_size_bytes", _BYTES)
         self._lags = self._histogram("pyfunc_loop_lag_seconds", _LAG)
-        self._cold_start = self._gauge("pyfunc_cold_start_seconds", "until", of_all="livemax")
+        self._cold_start = self._gauge("pyfunc_cold_start_seconds", "until", aggregation="livemax")
 
     def _counter(self, name: str, *labels: str) -> Counter:
         return Counter(name, HELP[name], labels, registry=self.registry)
 
-    def _gauge(self, name: str, *labels: str, of_all: OfAll = "livesum") -> Gauge:
-        return Gauge(name, HELP[name], labels, registry=self.registry, multiprocess_mode=of_all)
+    def _gauge(self, name: str, *labels: str, aggregation: Aggregation = "livesum") -> Gauge:
+        return Gauge(
+            name, HELP[name], labels, registry=self.registry, multiprocess_mode=aggregation
+        )
 
     def _histogram(self, name: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(name, HELP[name], labels, registry=self.registry, buckets=buckets)
@@ -112,10 +114,10 @@ class Metrics:
     # --- an observer ------------------------------------------------------------------------------
 
     def began(self, observation: Observation, call: Call) -> None:
-        """Nothing to be counted yet."""
+        """Count no invocation yet."""
 
     def ended(self, observation: Observation, call: Call) -> None:
-        """Nothing to be counted yet: its answer may still fail."""
+        """Count no invocation yet: its answer may still fail."""
 
     def answered(self, observation: Observation) -> None:
         """Count the request and its invocations."""
@@ -134,7 +136,7 @@ class Metrics:
             self._cold_start.labels("first_answer").set(_age())
 
     def _type(self, types: list[str]) -> str:
-        """The one type of the events, while there are not too many; `other` else."""
+        """The label for event types: the one type, or `other` for several or too many."""
         kind = types[0] if types else ""
         if len(types) > 1 and len(set(types)) > 1:
             return _OTHER
@@ -149,7 +151,7 @@ class Metrics:
         return kind if kind in self._types else _OTHER
 
     def _new(self, outcome: str, kind: str) -> Callable[[float], None]:
-        """How invocations of this outcome and type are counted, looked up once."""
+        """Make and cache the function that counts invocations of this outcome and type."""
         labels = (self._trigger, kind)
         counters = [self._invocations.labels(outcome, kind).inc]
         counters += [c.labels(*labels).inc for c in self._conventional(outcome)]
@@ -168,15 +170,15 @@ class Metrics:
             return (self._successes,)
         return (self._errors, self._timeouts) if outcome == "timeout" else (self._errors,)
 
-    # --- what is there without a request ----------------------------------------------------------
+    # --- the process ------------------------------------------------------------------------------
 
     def sample(self) -> None:
-        """Set the gauges to what they are now."""
+        """Update the gauges."""
         for gauge, read in self._gauges:
             gauge.set(read())
 
     def ready(self) -> None:
-        """The process has become ready."""
+        """Record that the process has become ready."""
         seconds = _age()
         self._cold_start.labels("ready").set(seconds)
         self._inits.labels(self._trigger).observe(seconds)
@@ -185,9 +187,9 @@ class Metrics:
     def context(
         self, address: Address, lifecycle: Lifecycle
     ) -> Callable[[web.Application], AsyncIterator[None]]:
-        """For an app's `cleanup_ctx`: the endpoint, and the look at the loop and at the phase.
+        """Make the endpoint and the measurement of the loop's lag, for an app's `cleanup_ctx`.
 
-        A thread of its own answers, so that a function that blocks the loop can be seen.
+        The endpoint has a thread of its own, so that it answers while a function blocks the loop.
         """
 
         async def context(_: web.Application) -> AsyncIterator[None]:
@@ -208,17 +210,17 @@ class Metrics:
         return serve(self._shared.sockets, _Merged(self._shared.directory))
 
     def _when_ready(self, lifecycle: Lifecycle) -> None:
-        def look(_: object) -> None:
+        def check(_: object) -> None:
             if lifecycle.phase is Phase.READY:
                 self.ready()
 
         if lifecycle.startup is None or lifecycle.startup.done():
-            look(None)
+            check(None)
         else:
-            lifecycle.startup.add_done_callback(look)
+            lifecycle.startup.add_done_callback(check)
 
     async def _watch_loop(self) -> None:
-        """How much later than asked the loop comes back: what blocks it, and for how long."""
+        """Measure how much later than requested the loop resumes a sleeping task."""
         while True:
             before = time.perf_counter()
             await asyncio.sleep(_TICK)
@@ -228,7 +230,7 @@ class Metrics:
 
 
 def listening(address: Address) -> Sequence[socket.socket]:
-    """Sockets for metrics; port 0 takes a free one.
+    """Open sockets for metrics; port 0 chooses a free one.
 
     Raises:
         ListenError: The address cannot be listened on.
@@ -247,17 +249,17 @@ def serve(sockets: Sequence[socket.socket], *collectors: Collector) -> Callable[
     """Serve metrics, each socket in a thread.
 
     Args:
-        sockets: Where to listen.
-        collectors: Give the metrics.
+        sockets: The listening sockets.
+        collectors: The collectors of the metrics.
 
     Returns:
-        What ends it.
+        A function that stops serving.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
-    whole = CollectorRegistry()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
+    registry = CollectorRegistry()
     for collector in collectors:
-        whole.register(collector)
-    app = make_wsgi_app(whole)
+        registry.register(collector)
+    app = make_wsgi_app(registry)
     servers = [_Endpoint(sock, app) for sock in sockets]
     threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
     for thread in threads:
@@ -273,14 +275,14 @@ def serve(sockets: Sequence[socket.socket], *collectors: Collector) -> Callable[
 
 
 class _Endpoint(ThreadingMixIn, WSGIServer):
-    """Answers on a socket that is open already, perhaps in turn with other processes."""
+    """A server on an open socket, which other processes may share."""
 
     daemon_threads = True
 
     def __init__(self, sock: socket.socket, app: Any) -> None:
         super().__init__(sock.getsockname()[:2], _Silent, bind_and_activate=False)
         self.socket.close()
-        self.socket = sock  # does not block: another process may have been faster
+        self.socket = sock  # non-blocking: another process may accept first
         self.server_name, self.server_port = sock.getsockname()[:2]
         self.setup_environ()
         self.set_app(app)
@@ -288,11 +290,11 @@ class _Endpoint(ThreadingMixIn, WSGIServer):
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """The log is for the function."""
+        """Log no requests."""
 
 
 class _Merged(Collector):
-    """The metrics of all processes, those that have ended included."""
+    """The metrics of all processes, including those that have ended."""
 
     def __init__(self, directory: str) -> None:
         self._collector = MultiProcessCollector(None, directory)  # type: ignore[no-untyped-call]
@@ -304,7 +306,7 @@ class _Merged(Collector):
 
 
 class _Sampler(Collector):
-    """Takes readings before they are told: the first collector of its registry."""
+    """Updates the gauges before they are collected: the first collector of its registry."""
 
     def __init__(self, sample: Callable[[], None]) -> None:
         self._sample = sample
@@ -315,7 +317,7 @@ class _Sampler(Collector):
 
 
 def _reason(observation: Observation) -> str:
-    """Why no invocation came of a request, as a word of few."""
+    """The reason why a request led to no invocation, as a label."""
     error = observation.error
     if isinstance(error, UnavailableError):
         return error.reason
@@ -329,7 +331,7 @@ _LOADED = time.time()
 
 
 def _age() -> float:
-    """Seconds since this process was started; since this module was loaded, where nobody says."""
+    """Seconds since the start of this process, or else since the import of this module."""
     try:
         with open("/proc/self/stat", "rb") as stat:  # noqa: PTH123 - no path is kept
             ticks = int(stat.read().rpartition(b")")[2].split()[19])
@@ -338,7 +340,7 @@ def _age() -> float:
         return time.time() - _LOADED
 
 
-# Every metric, by the name that it is made with.
+# All metrics, by name.
 HELP: Mapping[str, str] = {
     "faas_coldstarts": "Processes that have become ready (faas.coldstarts).",
     "faas_errors": "Invocations that did not succeed (faas.errors).",

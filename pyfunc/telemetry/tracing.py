@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry: a server span for each invocation; loaded where there are traces only.
+"""OpenTelemetry traces, with a server span for each invocation; imported only if enabled.
 
 Names and attributes follow OpenTelemetry's semantic conventions for FaaS spans, HTTP server spans
-and CloudEvents. Where spans go, how many and with which resource is said by the standard `OTEL_*`
+and CloudEvents. Exporters, sampling and the resource are configured by the standard `OTEL_*`
 variables, which the SDK reads.
 """
 
@@ -30,9 +30,9 @@ from pyfunc.invoking.observers import Call, Observation
 
 __all__ = ["Traces", "flush_at_end", "provider_for"]
 
-_FLUSH_TIMEOUT = 5.0  # seconds that the end of the process may wait for a collector
+_FLUSH_TIMEOUT = 5.0  # seconds to wait for a collector when the process ends
 _EXTENSION = TraceContextTextMapPropagator()
-# HTTP spans, `http.request.method`: anything else could be anything.
+# HTTP spans, `http.request.method`: other methods would be labels without bound.
 _METHODS = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 )
@@ -49,9 +49,9 @@ class Traces:
     """An observer that makes spans.
 
     Args:
-        tracer: Makes them.
-        name: The function's name, and so that of the spans.
-        trigger: What causes invocations, as `faas.trigger` has it: `http` or `pubsub`.
+        tracer: The tracer.
+        name: The function's name, which the spans take.
+        trigger: The cause of invocations, `http` or `pubsub` (`faas.trigger`).
     """
 
     def __init__(self, tracer: Tracer, name: str, trigger: str) -> None:
@@ -62,10 +62,10 @@ class Traces:
         self._spans: dict[Call, Span] = {}
 
     def began(self, observation: Observation, call: Call) -> None:
-        """Start the span of an invocation, and make it the current one for the function.
+        """Start the span of an invocation, and make it current for the function.
 
-        It stays the current one until the task of the request ends, so that what a generator does
-        while it is sent belongs to it too.
+        It stays current until the task of the request ends, so that the work of a generator is
+        part of it.
         """
         invocation = call.invocation
         parent, links = _ancestry(observation.request, invocation.events)
@@ -84,7 +84,7 @@ class Traces:
             invocation.trace = _place(span)
 
     def ended(self, observation: Observation, call: Call) -> None:
-        """Nothing to be said yet: the status is not known."""
+        """Keep the span open: the status is unknown."""
 
     def answered(self, observation: Observation) -> None:
         """End the spans of the request."""
@@ -92,7 +92,7 @@ class Traces:
             span = self._spans.pop(call)
             _finish(span, observation, call.outcome, call.error)
             span.end(observation.epoch(call.ended))
-        if not observation.calls:  # refused: there is no other sign of it in the trace
+        if not observation.calls:  # refused: the trace shows nothing else of it
             parent, links = _ancestry(observation.request, ())
             span = self._start(observation, parent, links, {}, observation.started)
             _finish(span, observation, observation.outcome, observation.error)
@@ -117,20 +117,20 @@ class Traces:
 
 
 def _ancestry(request: web.Request, events: Iterable[Event]) -> tuple[Context, list[Link]]:
-    """The parent of a span, and what else it comes from.
+    """The parent of a span, and its links.
 
-    The parent is what the headers say; else, for one event, where its own trace started. Other
-    events of a batch, and the start of a trace that the headers continue, are links.
+    The parent comes from the headers, or else from the extension of a single event. The events of
+    a batch, and an event whose trace the headers continue, are links.
     """
     parent = extract(request.headers, Context())
     starts = [_EXTENSION.extract(event.original, Context()) for event in events]
     if len(starts) == 1 and not _span_of(parent).is_valid:
         return starts[0], []
-    known = {_span_of(parent).span_id}
+    span_ids = {_span_of(parent).span_id}
     links = []
     for start in map(_span_of, starts):
-        if start.is_valid and start.span_id not in known:
-            known.add(start.span_id)
+        if start.is_valid and start.span_id not in span_ids:
+            span_ids.add(start.span_id)
             links.append(Link(start))
     return parent, links
 
@@ -152,15 +152,15 @@ def _of_request(request: web.Request) -> dict[str, Any]:
 
 
 def _of_events(events: Iterable[Event]) -> dict[str, Any]:
-    found = list(events)
-    if len(found) > 1:
-        return {"messaging.batch.message_count": len(found)}
-    attributes = found[0].original if found else {}
+    batch = list(events)
+    if len(batch) > 1:
+        return {"messaging.batch.message_count": len(batch)}
+    attributes = batch[0].original if batch else {}
     return {key: attributes[name] for key, name in _CLOUDEVENT.items() if name in attributes}
 
 
 def _place(span: Span) -> TraceContext:
-    """A span as the logs and outgoing calls name it."""
+    """The trace context of a span, for logs and outgoing calls."""
     context = span.get_span_context()
     return TraceContext(
         trace.format_trace_id(context.trace_id),
@@ -173,7 +173,7 @@ def _place(span: Span) -> TraceContext:
 def _finish(
     span: Span, observation: Observation, outcome: str, error: BaseException | None
 ) -> None:
-    """The end of an invocation (HTTP spans, "Status": only 5xx are errors of a server)."""
+    """Record the outcome (HTTP spans, "Status": only 5xx are errors of a server)."""
     if not span.is_recording():
         return
     span.set_attribute("pyfunc.outcome", outcome)
@@ -188,33 +188,33 @@ def _finish(
         span.record_exception(error, {"exception.stacktrace": format_folded_traceback(error)})
 
 
-# --- where spans go -------------------------------------------------------------------------------
+# --- set-up ---------------------------------------------------------------------------------------
 
 
 def provider_for(exporters: Iterable[str], protocol: str, name: str) -> trace.TracerProvider | None:
-    """What makes tracers: the provider that is there already, or one as the variables have it.
+    """Return the tracer provider that is set already, or make one from the variables.
 
     Args:
-        exporters: Names of exporters as in OTEL_TRACES_EXPORTER; none to make no provider.
-        protocol: How OTLP is sent: `http/protobuf` or `grpc`.
+        exporters: Names of exporters as in OTEL_TRACES_EXPORTER; without any, none is made.
+        protocol: The protocol of OTLP, `http/protobuf` or `grpc`.
         name: The function's name, for the resource.
 
     Raises:
         ModuleNotFoundError: The exporter is not installed.
-        SettingsError: There is no such exporter.
+        SettingsError: An exporter is unknown.
     """
-    given = trace.get_tracer_provider()
-    if not isinstance(given, trace.ProxyTracerProvider):
-        return given  # of the user's module, or of `opentelemetry-instrument`
+    current = trace.get_tracer_provider()
+    if not isinstance(current, trace.ProxyTracerProvider):
+        return current  # of the user's module, or of `opentelemetry-instrument`
     if unknown := sorted(set(exporters) - _EXPORTERS.keys()):
         raise SettingsError(
             f"OTEL_TRACES_EXPORTER is {','.join(unknown)!r}: expected otlp, console or none"
         )
-    made = [_EXPORTERS[exporter](protocol) for exporter in exporters]
-    if not made:
+    pipelines = [_EXPORTERS[exporter](protocol) for exporter in exporters]
+    if not pipelines:
         return None
     provider = TracerProvider(resource=_resource(name), shutdown_on_exit=False)
-    for exporter in made:
+    for exporter in pipelines:
         provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     _instrument()
@@ -222,7 +222,7 @@ def provider_for(exporters: Iterable[str], protocol: str, name: str) -> trace.Tr
 
 
 def _resource(name: str) -> Resource:
-    """The function, as far as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say nothing else."""
+    """The function, unless OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name something else."""
     own = Resource({"faas.name": name, "faas.instance": socket.gethostname()})
     resource = own.merge(Resource.create())
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
@@ -252,7 +252,7 @@ _EXPORTERS: Mapping[str, Callable[[str], SpanExporter]] = {
 
 
 def _instrument() -> None:
-    """Make outgoing calls of the function children of its span, where the packages are there."""
+    """Make outgoing calls of the function children of its span, if the packages are installed."""
     with suppress(ModuleNotFoundError):
         from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 
@@ -270,7 +270,7 @@ def _instrument() -> None:
 def flush_at_end(
     provider: trace.TracerProvider,
 ) -> Callable[[web.Application], AsyncIterator[None]]:
-    """For an app's `cleanup_ctx`: send what is left when the app ends, for some seconds at most."""
+    """Send the remaining spans when the app ends, for `cleanup_ctx`; for a few seconds at most."""
 
     async def context(_: web.Application) -> AsyncIterator[None]:
         yield
@@ -279,13 +279,13 @@ def flush_at_end(
             return
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def work() -> None:
+        def flush_all() -> None:
             flush()
-            with suppress(RuntimeError):  # nobody waits any more
+            with suppress(RuntimeError):  # the wait has ended
                 loop.call_soon_threadsafe(done.set)
 
         # A daemon: a collector that does not answer must not keep the process from ending.
-        threading.Thread(target=work, name="pyfunc-flush", daemon=True).start()
+        threading.Thread(target=flush_all, name="pyfunc-flush", daemon=True).start()
         with suppress(TimeoutError):
             await asyncio.wait_for(done.wait(), _FLUSH_TIMEOUT)
 
