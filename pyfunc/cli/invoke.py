@@ -19,10 +19,11 @@ from typing import Any
 import msgspec
 
 from pyfunc.app import create_app
-from pyfunc.cloudevents.data import Kind, media_type, parse_json
+from pyfunc.cloudevents.data import Kind, media_type
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode
 from pyfunc.cloudevents.json_format import BATCH_TYPE, STRUCTURED_TYPE
+from pyfunc.cloudevents.json_text import parse_json
 from pyfunc.errors import (
     MalformedBodyError,
     PyFuncError,

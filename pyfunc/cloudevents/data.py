@@ -1,12 +1,10 @@
-"""Data between the wire and Python: what a content type makes of some octets, in both directions.
+"""Read received data by its content type.
 
-The rule is design by content type, never by luck: JSON types are parsed, text is decoded in its
-charset, everything else stays bytes. No web framework and no event is known here.
+JSON types are parsed, text is decoded in its charset, everything else stays bytes. JSON itself is
+left to `json_text`, events to `event`.
 """
 
-import math
 import re
-from collections.abc import Iterable, Mapping
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from enum import Enum
@@ -15,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from pyfunc.errors import MalformedBodyError, ReplyError
+from pyfunc.cloudevents.json_text import parse_json
+from pyfunc.errors import MalformedBodyError
 
 __all__ = [
     "JSON_TYPE",
@@ -23,25 +22,13 @@ __all__ = [
     "Kind",
     "MediaType",
     "Payload",
-    "dump_json",
-    "join_json",
     "media_type",
-    "parse_json",
-    "refuse_extremes",
     "valid_media",
 ]
 
 JSON_TYPE = "application/json"
 
 _BOM = b"\xef\xbb\xbf"
-# Every digit to "0" and all else to " ": a run of 19 zeros is then found at memory speed.
-_DIGITS = bytes(48 if 48 <= octet <= 57 else 32 for octet in range(256))
-_LONG_RUN = b"0" * 19
-_SUSPECT = len(_LONG_RUN)  # nothing shorter holds a large integer, or is nested deeply
-# Everything but brackets, to find JSON that is nested deeply.
-_NO_BRACKETS = bytes(octet for octet in range(256) if octet not in b"[]{}")
-_DEPTH = 256
-_USUAL_DEPTH = 16
 
 # A token, and two of them around a slash (RFC 9110, sections 5.6.2 and 8.3.1).
 _is_media_type = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII).fullmatch
@@ -54,8 +41,6 @@ _CHARSETS = (frozenset(aliases) | frozenset(aliases.values()) | {"cp874", "koi8_
     *(alias for alias, name in aliases.items() if name in _NO_CHARSETS),
 }
 _UTF_8 = ("utf-8", "utf8", "us-ascii")
-
-_decode = msgspec.json.Decoder().decode
 
 
 class Kind(Enum):
@@ -80,6 +65,7 @@ class MediaType(msgspec.Struct, frozen=True):
     """UTF-8 where none was given; empty where it is no charset that is known."""
     is_valid: bool
     """Whether it is a media type, and can be a header (RFC 2046; RFC 9110, section 8.3.1)."""
+    states_charset: bool = False
 
 
 OCTETS = MediaType("", Kind.OCTETS, "utf-8", True)
@@ -93,13 +79,14 @@ def media_type(value: str | None) -> MediaType:
         return MediaType("", Kind.UNSTATED, "utf-8", False)
     essence, *parameters = (part.strip() for part in value.split(";"))
     essence = essence.lower()
-    charset = "utf-8"
+    charset = None
     for parameter in parameters:
         name, _, text = parameter.partition("=")
         if name.strip().lower() == "charset":
             charset = _charset(text.strip().strip('"').lower())
     is_valid = bool(_is_media_type(essence) and _is_header(value))
-    return MediaType(essence, _kind(essence), charset, is_valid)
+    stated = "utf-8" if charset is None else charset
+    return MediaType(essence, _kind(essence), stated, is_valid, charset is not None)
 
 
 def valid_media(content_type: Any) -> MediaType | None:
@@ -160,15 +147,23 @@ class Payload(msgspec.Struct, frozen=True):  # which is made in half the time of
         return self.data_octets() or None
 
     def json_text(self) -> bytes:
-        """The octets as UTF-8 JSON text (RFC 8259, section 8.1; a BOM is dropped)."""
+        """The octets as UTF-8 JSON text (RFC 8259, section 8.1; a BOM is dropped).
+
+        Raises:
+            MalformedBodyError: The octets are not text of the stated charset.
+        """
         octets = self.octets
         if self.media.charset not in _UTF_8 and not self.in_json:
-            octets = self._decoded().encode()
+            octets = _utf_8(self._decoded())
         return octets[3:] if octets[:3] == _BOM else octets
 
     def data_octets(self) -> bytes:
-        """The octets that the data consists of; a JSON string around text is taken off."""
-        return self._inner_text().encode() if self.in_json and not self.is_json else self.octets
+        """The octets that the data consists of; a JSON string around text is taken off.
+
+        Raises:
+            MalformedBodyError: The JSON string has no octets, since it holds surrogates.
+        """
+        return _utf_8(self._inner_text()) if self.in_json and not self.is_json else self.octets
 
     def text(self) -> str:
         """The data as text in its charset; of JSON the text, of a JSON string its content.
@@ -188,9 +183,12 @@ class Payload(msgspec.Struct, frozen=True):  # which is made in half the time of
                 "the charset that the Content-Type states is not known"
             ) from None
         except ValueError:
-            raise MalformedBodyError(
-                f"the body is not {self.media.charset} text, which its Content-Type states"
-            ) from None
+            raise MalformedBodyError(self._not_text()) from None
+
+    def _not_text(self) -> str:
+        if self.media.states_charset:
+            return f"the body is not {self.media.charset} text, which its Content-Type states"
+        return "the body is not UTF-8 text, which is assumed where no charset is stated"
 
     def _inner_text(self) -> str:
         text = self.json_text()
@@ -208,123 +206,10 @@ class Payload(msgspec.Struct, frozen=True):  # which is made in half the time of
             return self.octets
 
 
-def parse_json(text: bytes) -> Any:
-    """Parse UTF-8 JSON text; the last of duplicate keys wins, as in Go, JavaScript and `json`.
-
-    Raises:
-        MalformedBodyError: It is not JSON, is nested too deeply, or has an integer beyond 64 bits.
-    """
+def _utf_8(text: str) -> bytes:
     try:
-        value = _decode(text)
-    except RecursionError:
-        raise MalformedBodyError("the JSON is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBodyError(f"malformed JSON: {_reason(error)}") from None
-    if len(text) >= _SUSPECT:
-        refuse_extremes(text, value)
-    return value
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "expected UTF-8"
-    return str(error).removeprefix("JSON is malformed: ")
-
-
-def refuse_extremes(text: bytes, value: Any = ...) -> None:
-    """Refuse JSON that functions and other receivers could not hold (RFC 8259, sections 6 and 9).
-
-    Args:
-        text: JSON text that has been parsed.
-        value: What was parsed from it, where that is plain lists and dicts.
-
-    Raises:
-        MalformedBodyError: It has an integer beyond 64 bits, or is nested deeper than 256.
-    """
-    if len(text) >= _SUSPECT and _LONG_RUN in text.translate(_DIGITS):
-        _refuse_big(_decode(text) if value is ... else value)
-    if len(text) > 2 * _DEPTH and _may_be_deep(text):
-        _refuse_deep(_decode(text) if value is ... else value)
-
-
-def _may_be_deep(text: bytes) -> bool:
-    """Take off the innermost brackets, as often as usual JSON needs it, and see what is left."""
-    brackets = text.translate(None, _NO_BRACKETS)
-    for taken in range(_USUAL_DEPTH):
-        if len(brackets) <= 2 * (_DEPTH - taken):
-            return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return True
-
-
-def _refuse_deep(value: Any) -> None:
-    level = [value]
-    for _ in range(_DEPTH + 1):
-        level = [item for node in level for item in _items(node)]
-        if not level:
-            return
-    raise MalformedBodyError("the JSON is nested too deeply")
-
-
-def _items(node: Any) -> Iterable[Any]:
-    if isinstance(node, Mapping):
-        return node.values()
-    return node if isinstance(node, list | tuple | set | frozenset) else ()
-
-
-def _refuse_big(value: Any) -> None:
-    if any(type(leaf) is int and not -(1 << 63) <= leaf < 1 << 64 for leaf in _leaves(value)):
-        raise MalformedBodyError("malformed JSON: an integer is beyond 64 bits")
-
-
-def _leaves(value: Any) -> list[Any]:
-    """Every scalar in a tree of lists and dicts, without recursion."""
-    pending, leaves = [value], []
-    while pending:
-        node = pending.pop()
-        if isinstance(node, Mapping | list | tuple | set | frozenset):
-            pending.extend(_items(node))
-        else:
-            leaves.append(node)
-    return leaves
-
-
-def dump_json(value: Any) -> bytes:
-    """`value` as JSON text: dicts, lists, dataclasses, msgspec and attrs objects, pydantic models.
-
-    Raises:
-        ReplyError: JSON has no form for it (NaN, Infinity, an object of another kind, a cycle).
-    """
-    try:
-        text = _encode(value)
-        # msgspec writes NaN and Infinity as null; only then is a second look worth its time.
-        if b"null" not in text or not _has_non_finite(value):
-            return text
-    except RecursionError:
-        raise ReplyError("the value is nested too deeply for JSON, or holds itself") from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ReplyError(f"the value has no JSON form: {error}") from None
-    raise ReplyError("the value has no JSON form: NaN and Infinity are no JSON numbers")
-
-
-def join_json(document: Any) -> bytes:
-    """JSON text of parts that are known to have a form, `msgspec.Raw` among them."""
-    return _encode(document)
-
-
-def _other_objects(value: Any) -> Any:
-    """Objects that msgspec does not know: whatever turns itself into plain data."""
-    dump = getattr(value, "model_dump", None)  # pydantic, never imported for this
-    if dump is not None:
-        return dump(mode="json")
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"an object of type {type(value).__name__}")
-
-
-_encode = msgspec.json.Encoder(enc_hook=_other_objects).encode
-
-
-def _has_non_finite(value: Any) -> bool:
-    plain = msgspec.to_builtins(value, enc_hook=_other_objects)
-    return any(type(leaf) is float and not math.isfinite(leaf) for leaf in _leaves(plain))
+        return text.encode()
+    except UnicodeEncodeError:
+        raise MalformedBodyError(
+            "the text holds half of a surrogate pair, which UTF-8 cannot express"
+        ) from None

@@ -29,8 +29,6 @@ from pyfunc.cloudevents.data import (
     Kind,
     MediaType,
     Payload,
-    dump_json,
-    join_json,
     media_type,
 )
 from pyfunc.cloudevents.event import Event, received_event
@@ -52,6 +50,7 @@ from pyfunc.cloudevents.json_format import (
     draft,
     encode_structured,
 )
+from pyfunc.cloudevents.json_text import dump_json, join_json
 from pyfunc.errors import ReplyError, UnsupportedFormatError
 
 __all__ = [

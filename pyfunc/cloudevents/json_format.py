@@ -1,15 +1,15 @@
 """The JSON event format: events as JSON objects, one alone or several in a batch.
 
-Source: CloudEvents 1.0.2, JSON event format, of which section 3 lays out one event and section 4 a
-batch. Nearly all documents are alike: those are read in one go, data included. A document with more
-to look at, or to complain of, is read again, member by member.
+Source: CloudEvents 1.0.2, JSON event format, of which section 3 describes one event and section 4 a
+batch. Nearly all documents are alike: those are decoded at once, data included. Any other document
+is decoded member by member. Content modes are left to `http_binding`.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import count
-from typing import Any, cast
+from itertools import count, islice, repeat
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -28,14 +28,18 @@ from pyfunc.cloudevents.data import (
     Kind,
     MediaType,
     Payload,
-    dump_json,
-    join_json,
     media_type,
-    parse_json,
-    refuse_extremes,
 )
 from pyfunc.cloudevents.event import Event, decoded_base64, received_event
 from pyfunc.cloudevents.header_layouts import media_of, media_of_each
+from pyfunc.cloudevents.json_slices import elements, members
+from pyfunc.cloudevents.json_text import (
+    check_octets,
+    dump_json,
+    join_json,
+    parse_json,
+    refuse_deep,
+)
 from pyfunc.errors import MalformedBodyError
 
 __all__ = [
@@ -56,7 +60,13 @@ _BYTES = (bytes, bytearray, memoryview)
 _JSON, _UNSTATED = Kind.JSON, Kind.UNSTATED  # an attribute of the class takes ten times as long
 _JSON_MEDIA = media_type(JSON_TYPE)
 
-Members = dict[str, msgspec.Raw]
+_MOST_ATTRIBUTES = 1000  # of an event; each costs far more to hold than its bytes to send
+_MOST_FAULTS = 100  # of a batch; as many as `invalid_event` lists
+_LARGE = 64 * 1024
+
+Octets = bytes | msgspec.Raw
+Members = dict[str, Octets]
+Part = TypeVar("Part")
 
 
 # --- in -------------------------------------------------------------------------------------------
@@ -66,10 +76,22 @@ def decode_structured(body: bytes) -> Event:
     """The event of a document.
 
     Raises:
-        InvalidEventError: It breaks the specification; all its faults are told.
+        InvalidEventError: It breaks the specification; the error has all its faults.
         MalformedBodyError: It is not JSON, or no object.
     """
-    event = _Documents(body, is_batch=False).event()
+    text = _without_bom(body)
+    event: Event | Faults
+    try:
+        if len(text) > _LARGE:
+            _decode_required(text)
+        attributes = _decode_document(text)
+        refuse_deep(text, attributes)
+    except (*_UNUSUAL, MalformedBodyError):
+        check_octets(text)
+        event = _careful(_members(text))
+    else:
+        data = attributes.pop("data", _ABSENT)
+        event = _event([text], 0, attributes, data, media_of(attributes))
     if not isinstance(event, Event):
         raise invalid_event(sentences(event))
     return event
@@ -79,120 +101,152 @@ def decode_batch(body: bytes) -> list[Event]:
     """The events of a batch; one that is malformed spoils it.
 
     Raises:
-        InvalidEventError: Some break the specification; all their faults are told.
+        InvalidEventError: Some break the specification; the error has their first faults.
         MalformedBodyError: It is not JSON, or no array of objects.
     """
-    events = _Documents(body, is_batch=True).events()
-    told = [
-        f"[{index}].{fault}"
-        for index, event in enumerate(events)
-        if not isinstance(event, Event)
-        for fault in sentences(event)
-    ]
+    text = _without_bom(body)
+    if len(text) > _LARGE and not _is_promising(text):
+        return _good(_each_careful(text))
+    try:
+        values = _decode_batch(text)
+        refuse_deep(text, values)
+    except (*_UNUSUAL, MalformedBodyError):
+        return _good(_each_careful(text))
+    data = [one.pop("data", _ABSENT) for one in values]
+    documents = _Documents(text)
+    return _good(map(_event, repeat(documents), count(), values, data, media_of_each(values)))
+
+
+def _good(events: Iterable[Event | Faults]) -> list[Event]:
+    """The events, unless there are faults; no more of those are collected than are shown."""
+    good: list[Event] = []
+    told: list[str] = []
+    for index, event in enumerate(events):
+        if isinstance(event, Event):
+            good.append(event)
+            continue
+        told += [f"[{index}].{fault}" for fault in sentences(event)]
+        if len(told) > _MOST_FAULTS:
+            break
     if told:
         raise invalid_event(told)
-    return cast(list[Event], events)
+    return good
+
+
+def _without_bom(body: bytes) -> bytes:
+    return body[3:] if body[:3] == b"\xef\xbb\xbf" else body
+
+
+def _is_promising(text: bytes) -> bool:
+    """Whether each event of a batch has what all events must have.
+
+    A batch of events without them would take many times its size in memory before it is refused.
+    """
+    try:
+        _decode_required_of_each(text)
+    except _UNUSUAL:
+        return False
+    return True
 
 
 class _Documents:
-    """The documents of a body, by their values and by how each member stands there.
+    """The documents of a batch as they stand in its text, split when the first is asked for."""
 
-    Args:
-        body: The body.
-        is_batch: Whether it is an array of documents, not one.
-    """
+    __slots__ = ("_slices", "_text")
 
-    __slots__ = ("_is_batch", "_members", "_text")
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._slices: Sequence[Octets] | None = None
 
-    def __init__(self, body: bytes, *, is_batch: bool) -> None:
-        self._text = body[3:] if body[:3] == b"\xef\xbb\xbf" else body
-        self._is_batch = is_batch
-        self._members: list[Members] | None = None
+    def __getitem__(self, index: int) -> Octets:
+        if self._slices is None:
+            self._slices = _decode_slices(self._text)
+        return self._slices[index]
 
-    @property
-    def members(self) -> list[Members]:
-        """The members of each document, as they stand in the text."""
-        if self._members is None:
-            self._members = self._read_members()
-        return self._members
 
-    def event(self) -> Event | Faults:
-        """The event where there is one document, or all that is wrong with it."""
-        values = self._read_values()
-        if values is None:
-            return _careful(self.members[0])
-        [attributes] = values
-        data = attributes.pop("data", _ABSENT)
-        return self._event(0, attributes, data, media_of(attributes))
+def _event(
+    documents: Sequence[Octets] | _Documents,
+    index: int,
+    attributes: dict[str, Any],
+    data: Any,
+    media: MediaType | None,
+) -> Event | Faults:
+    """The event of a document like nearly all; of any other one, from its members."""
+    if media is None or len(attributes) > _MOST_ATTRIBUTES:
+        return _careful(_members(documents[index]))
+    if data is _ABSENT:
+        return Event.received(attributes, None)
+    if media.kind is _UNSTATED:
+        # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
+        attributes["datacontenttype"], media = JSON_TYPE, _JSON_MEDIA
+    elif media.kind is not _JSON:
+        return _careful(_members(documents[index]))
+    return Event.received(attributes, partial(_payload, documents, index, media), data)
 
-    def events(self) -> list[Event | Faults]:
-        """Each event, or all that is wrong with it."""
-        values = self._read_values()
-        if values is None:
-            return list(map(_careful, self.members))
-        data = [one.pop("data", _ABSENT) for one in values]
-        return list(map(self._event, count(), values, data, media_of_each(values)))
 
-    def _event(
-        self, index: int, attributes: dict[str, Any], data: Any, media: MediaType | None
-    ) -> Event | Faults:
-        """The event of a document like nearly all; of any other one, from its members."""
-        if media is None:
-            return _careful(self.members[index])
-        if data is _ABSENT:
-            return Event.received(attributes, None)
-        if media.kind is _UNSTATED:
-            # JSON format, section 3.1: treated as JSON, and stated when it is sent on.
-            attributes["datacontenttype"], media = JSON_TYPE, _JSON_MEDIA
-        elif media.kind is not _JSON:
-            return _careful(self.members[index])
-        return Event.received(attributes, partial(self._payload, index, media), data)
-
-    def _payload(self, index: int, media: MediaType) -> Payload:
-        return Payload(bytes(self.members[index]["data"]), media, in_json=True)
-
-    def _read_values(self) -> list[dict[str, Any]] | None:
-        """The values of each document; `None` where not all of them are well-formed and usual."""
-        try:
-            values = _decode_batch(self._text) if self._is_batch else [_decode_document(self._text)]
-            refuse_extremes(self._text, values)
-        except (*_MALFORMED, MalformedBodyError):
-            return None
-        return values
-
-    def _read_members(self) -> list[Members]:
-        text = self._text
-        try:
-            return _decode_members_of_each(text) if self._is_batch else [_decode_members(text)]
-        except _MALFORMED:
-            parse_json(text)  # says so where it is no JSON at all
-            expected = "an array of events" if self._is_batch else _ONE
-            raise MalformedBodyError(
-                f"the body is not an event in JSON format: expected {expected}"
-            ) from None
+def _payload(documents: Sequence[Octets] | _Documents, index: int, media: MediaType) -> Payload:
+    return Payload(bytes(_members(documents[index])["data"]), media, in_json=True)
 
 
 _ABSENT = object()
-_ONE = "an object with the attributes and data of an event"
-_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Required(msgspec.Struct, gc=False):
+    """The attributes that every event has; all else is skipped."""
+
+    id: str
+    source: str
+    specversion: str
+    type: str
+
 
 _decode_document = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_batch = msgspec.json.Decoder(list[dict[str, Any]]).decode
-_decode_members = msgspec.json.Decoder(Members).decode
-_decode_members_of_each = msgspec.json.Decoder(list[Members]).decode
-_decode_value = msgspec.json.Decoder().decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_slices = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_required = msgspec.json.Decoder(_Required).decode
+_decode_required_of_each = msgspec.json.Decoder(list[_Required]).decode
+
+
+def _members(document: Octets) -> Members:
+    """The members of a document as they stand in its text."""
+    text = bytes(document)
+    if len(text) > _LARGE:
+        return dict(islice(members(text), _MOST_ATTRIBUTES + 3))
+    try:
+        return cast(Members, _decode_members(text))
+    except _UNUSUAL:
+        return dict(_split(text, members))
+
+
+def _split(text: bytes, split: Callable[[bytes], Iterator[Part]]) -> list[Part]:
+    try:
+        return list(split(text))
+    except MalformedBodyError:
+        parse_json(text)  # which says more where it is no JSON at all
+        raise
+
+
+def _each_careful(text: bytes) -> Iterator[Event | Faults]:
+    """The events of a batch, each decoded by itself, member by member."""
+    check_octets(text)
+    documents = elements(text) if len(text) > _LARGE else _split(text, elements)
+    return map(_careful, map(_members, documents))
 
 
 def _careful(members: Members) -> Event | Faults:
     """The event of any members, or all that is wrong with them."""
     faults: Faults = {}
     attributes: dict[str, Any] = {}
+    if len(members) - ("data" in members) - ("data_base64" in members) > _MOST_ATTRIBUTES:
+        return {"attributes": f"expected at most {_MOST_ATTRIBUTES}, found more"}
     for name, raw in members.items():
         if name == "data" or name == "data_base64":
             continue
         try:
-            value = _decode_value(raw)
-        except _MALFORMED:
+            value = parse_json(bytes(raw))
+        except MalformedBodyError:
             faults[name] = "malformed JSON"
             value = ""
         if value is not None:  # null is unset (JSON format, section 2.2)

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from pyfunc.cloudevents.data import Kind, Payload, media_type, parse_json, refuse_extremes
+from pyfunc.cloudevents.data import Kind, Payload, media_type
+from pyfunc.cloudevents.json_text import check_octets, parse_json, refuse_deep
 from pyfunc.errors import DataError, MalformedBodyError
 from pyfunc.function.annotations import (
     UnsupportedTypeError,
@@ -231,61 +232,85 @@ def _text_or_null(payload: Payload) -> str | None:
     return None if is_null else payload.text()
 
 
+class Decoder(msgspec.Struct, frozen=True):
+    """Decodes a type, from JSON text or from plain values."""
+
+    from_json: Callable[[bytes], Any]
+    from_plain: Callable[[Any, bool], Any]
+    """The second argument is false for values that were text, such as the numbers of a query."""
+
+
 def _typed(annotation: Any) -> Callable[[Payload], Any]:
-    decode = _decoder(annotation)
+    decoder = _decoder(annotation)
 
     def from_json(payload: Payload) -> Any:
         text = payload.json_text()
+        check_octets(text)
         try:
-            value = decode(text)
+            value = decoder.from_json(text)
         except msgspec.ValidationError:
             parse_json(text)  # what is no JSON at all is malformed, not a misfit
             raise
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            parse_json(text)
-            raise
-        refuse_extremes(text)
+            value = decoder.from_plain(parse_json(text), True)
+        refuse_deep(text)
         return value
 
     def read(payload: Payload) -> Any:
         if payload.media.kind is Kind.JSON or (payload.in_json and not _is_text(payload)):
             return from_json(payload)
-        return _from_text(payload, annotation, from_json)
+        return _from_text(payload, annotation, from_json, decoder)
 
     return read
 
 
-def _decoder(annotation: Any) -> Callable[[bytes], Any]:
-    """Bytes of JSON to the type."""
+def _decoder(annotation: Any) -> Decoder:
     try:
-        complete = _completion(annotation)
-        decode = msgspec.json.Decoder(annotation, dec_hook=_validate).decode
-        return decode if complete is _as_it_is else lambda text: complete(decode(text))
+        return _by_msgspec(annotation)
     except (UnsupportedTypeError, TypeError) as error:
         validate = _by_pydantic(annotation)
         if validate is not None:
-            return lambda text: validate(parse_json(text))
+            return Decoder(
+                lambda text: validate(parse_json(text)), lambda value, _: validate(value)
+            )
         members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
         if members and bytes not in members:  # in JSON, bytes are no more than other text
             return _first_that_fits(members)
         raise UnsupportedTypeError(str(error)) from None
 
 
-def _first_that_fits(members: tuple[Any, ...]) -> Callable[[bytes], Any]:
+def _by_msgspec(annotation: Any) -> Decoder:
+    complete = _completion(annotation)
+    decode = msgspec.json.Decoder(annotation, dec_hook=_validate).decode
+
+    def convert(value: Any, strict: bool) -> Any:
+        return complete(
+            msgspec.convert(value, annotation, strict=strict, str_keys=True, dec_hook=_validate)
+        )
+
+    if complete is _as_it_is:
+        return Decoder(decode, convert)
+    return Decoder(lambda text: complete(decode(text)), convert)
+
+
+def _first_that_fits(members: tuple[Any, ...]) -> Decoder:
     """For a union of classes without tags, which msgspec does not take."""
     decoders = [(type_name(member), _decoder(member)) for member in members]
 
-    def decode(text: bytes) -> Any:
+    def first(decode: Callable[[Decoder], Any]) -> Any:
         faults = []
-        for name, decode_member in decoders:
+        for name, decoder in decoders:
             try:
-                return decode_member(text)
+                return decode(decoder)
             except msgspec.ValidationError as error:
                 path, reason = path_and_reason(error)
                 faults.append(f"{OWN_PATH}{path[1:]}: {reason}, as {name}")
         raise msgspec.ValidationError("".join(faults))
 
-    return decode
+    return Decoder(
+        lambda text: first(lambda decoder: decoder.from_json(text)),
+        lambda value, strict: first(lambda decoder: decoder.from_plain(value, strict)),
+    )
 
 
 def _by_pydantic(annotation: Any) -> Callable[[Any], Any] | None:
@@ -308,13 +333,15 @@ def _is_text(payload: Payload) -> bool:
     return payload.media.kind is Kind.TEXT
 
 
-def _from_text(payload: Payload, wanted: Any, from_json: Callable[[Payload], Any]) -> Any:
+def _from_text(
+    payload: Payload, wanted: Any, from_json: Callable[[Payload], Any], decoder: Decoder
+) -> Any:
     """Data that does not claim to be JSON: a date or number as text, or JSON all the same."""
     try:
         return from_json(Payload(payload.data_octets(), media_type(None)))
     except (MalformedBodyError, msgspec.ValidationError) as error:
         if _is_text(payload):
-            return _from_words(payload.text(), wanted, error)
+            return _from_words(payload.text(), decoder, error)
         if bytes in get_args(wanted):
             return payload.data_octets()
         if isinstance(error, msgspec.ValidationError):
@@ -322,9 +349,9 @@ def _from_text(payload: Payload, wanted: Any, from_json: Callable[[Payload], Any
         raise msgspec.ValidationError("Expected JSON") from None
 
 
-def _from_words(text: str, wanted: Any, error: Exception) -> Any:
+def _from_words(text: str, decoder: Decoder, error: Exception) -> Any:
     try:
-        return msgspec.convert(text, wanted, strict=False, dec_hook=_validate)
+        return decoder.from_plain(text, False)
     except msgspec.ValidationError:
         if isinstance(error, msgspec.ValidationError):
             raise error from None  # it is JSON, and says more

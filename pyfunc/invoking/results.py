@@ -13,9 +13,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from pyfunc.cloudevents import sdk
-from pyfunc.cloudevents.data import dump_json
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode, encode
+from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.cloudevents.sdk import http_message
 from pyfunc.errors import ReplyError
 from pyfunc.invoking.wire import WholeResponse, header_lines

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pyfunc.cloudevents.data import dump_json
+from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.errors import ReplyError
 from pyfunc.invoking.results import Stream
 from pyfunc.invoking.threads import Threads

@@ -14,8 +14,9 @@ from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from pyfunc.cloudevents.data import media_type, parse_json
+from pyfunc.cloudevents.data import media_type
 from pyfunc.cloudevents.event import Event
+from pyfunc.cloudevents.json_text import parse_json
 from pyfunc.errors import PyFuncError, UnreachableError
 from pyfunc.testing.samples import Outgoing
 from pyfunc.testing.verdicts import Verdict, judge, reply_events

@@ -16,9 +16,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from pyfunc.app import create_app
-from pyfunc.cloudevents.data import JSON_TYPE, dump_json
+from pyfunc.cloudevents.data import JSON_TYPE
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode
+from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.errors import LoadError, UnreachableError
 from pyfunc.function.loader import Loaded, load, loaded_from
 from pyfunc.function.signature import compile_plan

@@ -12,10 +12,11 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 from msgspec import inspect as types
 
-from pyfunc.cloudevents.data import JSON_TYPE, dump_json
+from pyfunc.cloudevents.data import JSON_TYPE
 from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode, Message, encode, encode_batch
 from pyfunc.cloudevents.json_format import BATCH_TYPE
+from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.function.signature import Plan
 
 __all__ = [

@@ -581,7 +581,7 @@ async def test_the_last_of_duplicate_members_wins(serve: Serve) -> None:  # M21 
     assert (await told(await binary(client, b'{"a": 1, "a": 2}')))["data"] == {"a": 2}
 
 
-@pytest.mark.parametrize("text", [b"NaN", b"-Infinity", b"1" * 30, b"[" * 100_000])
+@pytest.mark.parametrize("text", [b"NaN", b"-Infinity", b"1" * 5000, b"[" * 100_000])
 async def test_extreme_json_is_400_wherever_it_stands(serve: Serve, text: bytes) -> None:  # M32
     def typed(data: dict[str, int]) -> None:
         return None

@@ -148,4 +148,4 @@ def test_batch_of_faults_is_reported_in_part() -> None:
     with pytest.raises(InvalidEventError) as caught:
         decode(ContentMode.BATCHED, {"Content-Type": BATCH_TYPE}, b"[" + b"{}," * 999 + b"{}]")
     assert len(caught.value.errors) == 101
-    assert caught.value.errors[-1] == "and 3900 more"
+    assert caught.value.errors[-1] == "and more"

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from multidict import MultiDict
 
-from pyfunc.cloudevents.data import Payload, dump_json, media_type
+from pyfunc.cloudevents.data import Payload, media_type
+from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.errors import DataError, MalformedBodyError
 from pyfunc.function.annotations import UnsupportedTypeError, type_name
 from pyfunc.function.conversion import from_payload, from_strings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyfunc.cloudevents.data import parse_json
+from pyfunc.cloudevents.json_text import parse_json
 from pyfunc.function.tracebacks import format_user_traceback, user_frames
 from tests.support.apps import Load
 

@@ -125,7 +125,6 @@ async def test_repeated_headers_are_kept(headers: str, serve: Serve) -> None:
         ("[float('inf')]", "the value has no JSON form"),
         ("(lambda a: a.append(a) or a)([])", "nested too deeply for JSON, or holds itself"),
         (r"'\ud800'", "the text holds surrogates"),
-        (r"{'a': '\ud800'}", "the value has no JSON form"),
         ("('a', 101)", "101 is no status of an answer"),
         (r"('a', {'X': '1\r\nSet-Cookie: a=1'})", "the header X holds a line break"),
         (r"('a', {'X': '1\n'})", "the header X holds a line break"),
