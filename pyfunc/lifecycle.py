@@ -33,6 +33,8 @@ class Lifecycle:
         """Whether requests may arrive before `on_startup` is done; a server of ours says so."""
         self.startup: asyncio.Task[None] | None = None
         """`on_startup` as it runs; `None` where there is none, and before it."""
+        self.shutdown: asyncio.Task[None] | None = None
+        """`on_shutdown` as it runs; `None` before it."""
         self.closes_connections = closes_connections
         self.is_cut_off = False
         """Whether what is in flight has been cancelled."""

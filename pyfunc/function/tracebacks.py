@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 __all__ = [
     "format_folded_traceback",
@@ -12,6 +13,7 @@ __all__ = [
     "user_place",
     "user_stack",
     "user_traceback",
+    "waiting_stack",
 ]
 
 
@@ -33,6 +35,26 @@ def user_stack(frame: FrameType) -> traceback.StackSummary:
     frames = traceback.extract_stack(frame)
     first = next((i for i, f in enumerate(frames) if _is_users(f.filename)), len(frames))
     return traceback.StackSummary.from_list(frames[first:])
+
+
+def waiting_stack(awaitable: Any) -> traceback.StackSummary:
+    """The same as `user_frames`, for where a coroutine waits now."""
+    frames = traceback.StackSummary.extract(_waiting_frames(awaitable))
+    return traceback.StackSummary.from_list(frames[_first_of_user(frames) :])
+
+
+def _waiting_frames(awaitable: Any) -> Iterator[tuple[FrameType, int]]:
+    """The frames of a coroutine or generator, and of what it waits for, outermost first."""
+    while (kind := _kind_of_frame(awaitable)) is not None:
+        frame = getattr(awaitable, f"{kind}_frame")
+        if frame is None:  # it has ended
+            return
+        yield frame, frame.f_lineno
+        awaitable = getattr(awaitable, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
+
+
+def _kind_of_frame(awaitable: Any) -> str | None:
+    return next((kind for kind in ("cr", "gi", "ag") if hasattr(awaitable, f"{kind}_frame")), None)
 
 
 def user_traceback(tb: TracebackType | None) -> TracebackType | None:

@@ -4,6 +4,7 @@ A sync hook runs in a thread of its own, so that it neither stops the loop nor w
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -12,14 +13,20 @@ from aiohttp import web
 
 from pyfunc.errors import HookError
 from pyfunc.function.signature import is_async
-from pyfunc.function.tracebacks import format_folded_traceback
+from pyfunc.function.tracebacks import format_folded_traceback, waiting_stack
 from pyfunc.invoking.threads import Threads
 from pyfunc.lifecycle import Lifecycle, Phase
 from pyfunc.settings import Settings
 
 __all__ = ["Check", "Hooks"]
 
+logger = logging.getLogger("pyfunc")
+
 Hook = Callable[[], Any]
+_Outcome = tuple[object, BaseException | None]
+
+# What has been cancelled gets this long to clean up, in seconds.
+_LAST_WORDS = 1.0
 
 
 class Hooks:
@@ -33,6 +40,7 @@ class Hooks:
     def __init__(self, hooks: Mapping[str, Hook], settings: Settings) -> None:
         self._hooks = hooks
         self._startup_timeout = settings.startup_timeout
+        self._debug = settings.debug
         limits = (settings.probe_timeout, settings.probe_cache)
         self.is_ready = self._check("is_ready", *limits)
         self.is_alive = self._check("is_alive", *limits)
@@ -43,7 +51,7 @@ class Hooks:
         """What an aiohttp app lives in: `on_startup` before it is ready, `on_shutdown` at its end.
 
         Args:
-            lifecycle: Is told the phase.
+            lifecycle: The phase, which is set here.
             threads: Those of the function, which end with the app.
         """
 
@@ -56,11 +64,26 @@ class Hooks:
                 startup.cancel()
                 await asyncio.wait([startup])
             else:
-                await self.shutdown(lifecycle.shutdown_timeout)
+                await self._end(lifecycle)
             lifecycle.phase = Phase.STOPPED
             threads.close()
+            for check in (self.is_ready, self.is_alive):
+                if check is not None:
+                    check.close()
 
         return live
+
+    async def _end(self, lifecycle: Lifecycle) -> None:
+        shutdown = asyncio.create_task(self.shutdown(lifecycle.shutdown_timeout))
+        lifecycle.shutdown = shutdown
+        try:
+            await asyncio.wait([shutdown])
+        finally:
+            shutdown.cancel()
+        if shutdown.cancelled():
+            logger.warning("on_shutdown was cut off")
+        else:
+            shutdown.result()
 
     async def _start(self, lifecycle: Lifecycle) -> None:
         await self.startup()
@@ -90,41 +113,51 @@ class Hooks:
         if hook is None:
             return
         threads = Threads(1, f"pyfunc-{name}")
+        call = asyncio.create_task(_outcome(hook, threads), name=f"pyfunc {name}")
         try:
-            async with asyncio.timeout(limit or None) as timer:
-                await _called(hook, threads)
-        except Exception as error:  # the border with user code
-            late = isinstance(error, TimeoutError) and timer.expired()
-            fault = f"was not done within {limit:g} seconds" if late else "failed"
-            where = threads.stacks() if late else ""  # a thread is where it is, not where we wait
-            told = where.rstrip() or format_folded_traceback(error)
-            raise HookError(f"{name} {fault}:\n{told}") from error
+            await asyncio.wait([call], timeout=limit or None)
+            if not call.done():
+                where = threads.stacks() or "".join(waiting_stack(call.get_coro()).format())
+                raise HookError(
+                    f"{name} was not done within {limit:g} seconds:\n{where}".rstrip(":\n")
+                )
+            _, error = call.result()
+            if error is not None:
+                raise HookError(f"{name} failed:\n{format_folded_traceback(error)}") from error
         finally:
             threads.close()
+            await _cancel(call)
 
     def _check(self, name: str, timeout: float, cache: float) -> "Check | None":
         hook = self._hooks.get(name)
-        return Check(name, hook, timeout, cache) if hook else None
+        return Check(name, hook, timeout, cache, debug=self._debug) if hook else None
 
 
 class Check:
     """A hook that is asked again and again: one call at a time, whoever asks.
 
+    Its exceptions go to the log, once for each change of its answer, and not to those who ask.
+
     Args:
-        name: How it is called in messages.
+        name: Its name in messages.
         hook: The hook.
         timeout: The longest that one who asks waits, in seconds; 0 for no limit.
         cache: How long a result may be used again, in seconds.
+        debug: Include the text of an exception in the answer.
     """
 
-    def __init__(self, name: str, hook: Hook, timeout: float, cache: float) -> None:
+    def __init__(
+        self, name: str, hook: Hook, timeout: float, cache: float, *, debug: bool = False
+    ) -> None:
         self.name = name
         self._hook = hook
         self._timeout = timeout
         self._cache = cache
+        self._debug = debug
         self._threads = Threads(1, f"pyfunc-{name}")
-        self._running: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[_Outcome] | None = None
         self._fault: str | None = None
+        self._state: str | None = None
         self._until = 0.0
         self._is_late = False
 
@@ -133,7 +166,9 @@ class Check:
         if time.monotonic() < self._until:
             return self._fault
         if self._running is None:
-            self._running = asyncio.create_task(self._ask(), name=f"pyfunc {self.name}")
+            self._running = asyncio.create_task(
+                _outcome(self._hook, self._threads), name=f"pyfunc {self.name}"
+            )
             self._running.add_done_callback(self._finished)
             self._is_late = False
         if self._is_late:  # one has waited for this call already
@@ -141,7 +176,12 @@ class Check:
         done, _ = await asyncio.wait([self._running], timeout=self._timeout or None)
         if done:
             return self._fault
-        self._is_late = True
+        if not self._is_late:
+            self._is_late = True
+            if self._changes_to("late"):
+                logger.warning("%s takes longer than %g seconds", self.name, self._timeout)
+            if is_async(self._hook):  # a thread cannot be stopped: while one hangs, no other starts
+                self._running.cancel()
         return self._lateness()
 
     def close(self) -> None:
@@ -153,19 +193,37 @@ class Check:
     def _lateness(self) -> str:
         return f"{self.name} takes longer than {self._timeout:g} seconds"
 
-    def _finished(self, _: "asyncio.Task[None]") -> None:
+    def _finished(self, call: "asyncio.Task[_Outcome]") -> None:
         self._running = None
-
-    async def _ask(self) -> None:
-        try:
-            # A thread cannot be stopped: while one hangs, no other is started.
-            async with asyncio.timeout(self._timeout or None if is_async(self._hook) else None):
-                self._fault = _fault(self.name, await _called(self._hook, self._threads))
-        except TimeoutError:
-            self._fault = self._lateness()
-        except Exception as error:  # the border with user code
-            self._fault = f"{self.name} raised {type(error).__name__}: {error}"
         self._until = time.monotonic() + self._cache
+        if call.cancelled():
+            self._fault = self._lateness()
+            return
+        result, error = call.result()
+        if error is not None:
+            self._raised(error)
+            return
+        self._fault = _fault(self.name, result)
+        if not self._changes_to(None if self._fault is None else "no"):
+            return
+        if self._fault is None:
+            logger.info("%s says yes again", self.name)
+        else:
+            logger.warning("%s says no: %s", self.name, self._fault)
+
+    def _raised(self, error: BaseException) -> None:
+        original = _original(error)
+        kind = type(original).__name__
+        self._fault = f"{self.name} raised {kind}"
+        if self._debug:
+            self._fault += f": {original}"
+        if self._changes_to(kind):
+            logger.error("%s raised %s", self.name, kind, exc_info=error)
+
+    def _changes_to(self, state: str | None) -> bool:
+        """Whether the answer is of another kind than the last one; other reasons are none."""
+        is_news, self._state = state != self._state, state
+        return is_news
 
 
 def _fault(name: str, result: object) -> str | None:
@@ -178,6 +236,29 @@ def _fault(name: str, result: object) -> str | None:
     return str(message) or f"{name} says no"
 
 
-async def _called(hook: Hook, threads: Threads) -> object:
-    result = hook() if is_async(hook) else await threads.run(hook)
-    return await result if isinstance(result, Awaitable) else result
+def _original(error: BaseException) -> BaseException:
+    """What the hook raised, where a thread handed it back in an ordinary exception."""
+    cause = error.__cause__
+    return error if cause is None or isinstance(cause, Exception) else cause
+
+
+async def _outcome(hook: Hook, threads: Threads) -> _Outcome:
+    """Call a hook: its result, or what it raised; raises only when we cancel the call."""
+    try:
+        result = hook() if is_async(hook) else await threads.run(hook)
+        return (await result if isinstance(result, Awaitable) else result), None
+    except BaseException as error:  # the border with user code
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        return None, error
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _cancel(call: "asyncio.Task[_Outcome]") -> None:
+    """Cancel a call, and give it a moment to clean up; one that does not end is left behind."""
+    if call.cancel():
+        await asyncio.wait([call], timeout=_LAST_WORDS)

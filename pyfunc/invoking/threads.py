@@ -9,17 +9,22 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from pyfunc.errors import UnavailableError
 from pyfunc.function.tracebacks import user_place, user_stack
 from pyfunc.invoking.user_code import called
 
 __all__ = ["Threads"]
 
 logger = logging.getLogger("pyfunc")
+
+# Seconds between two lines about the same shortage.
+_WARN_EVERY = 60.0
 
 
 class _Call:
@@ -48,6 +53,7 @@ class Threads:
         self._count = 0
         self._calls: set[_Call] = set()
         self._work: SimpleQueue[_Call | None] = SimpleQueue()
+        self._next_warning = 0.0
 
     @property
     def busy(self) -> int:
@@ -64,13 +70,16 @@ class Threads:
 
         When the wait is cancelled, a call that no thread has taken yet is dropped. One that runs
         cannot be stopped: it keeps its thread until it returns, and the log says so.
+
+        Raises:
+            UnavailableError: It needs another thread, and none can be started.
         """
         loop = asyncio.get_running_loop()
+        if len(self._calls) >= self._count < self.limit:
+            self._start()
         future: asyncio.Future[Any] = loop.create_future()
         work = _Call(call, future, loop)
         self._calls.add(work)
-        if len(self._calls) > self._count < self.limit:
-            self._start()
         self._work.put(work)
         try:
             return await future
@@ -96,13 +105,30 @@ class Threads:
             self._work.put(None)
 
     def _start(self) -> None:
+        try:
+            threading.Thread(
+                target=_serve,
+                args=(self._work, self._done),
+                name=f"{self.name}-{self._count + 1}",
+                daemon=True,
+            ).start()
+        except (RuntimeError, MemoryError) as error:  # a limit of threads or of memory
+            self._warn(error)
+            raise UnavailableError(
+                "no thread can be started: try again", reason="threads"
+            ) from error
         self._count += 1
-        threading.Thread(
-            target=_serve,
-            args=(self._work, self._done),
-            name=f"{self.name}-{self._count}",
-            daemon=True,
-        ).start()
+
+    def _warn(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._next_warning:
+            self._next_warning = now + _WARN_EVERY
+            logger.error(
+                "no thread can be started (%s), %d of %d are there: calls fail until one can be",
+                str(error) or type(error).__name__,
+                self._count,
+                self.limit,
+            )
 
     def _done(self, work: _Call, result: Any, error: BaseException | None) -> None:
         self._calls.discard(work)
@@ -131,7 +157,7 @@ def _outcome(call: _Call) -> tuple[Any, BaseException | None]:
     call.thread = threading.get_ident()
     try:
         return called(call.call), None
-    except Exception as error:
+    except BaseException as error:  # whatever it is, the thread goes on
         return None, error
 
 

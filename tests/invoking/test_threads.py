@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from pyfunc.errors import UnavailableError
 from pyfunc.invoking.threads import Threads
 
 
@@ -106,3 +107,48 @@ async def test_threads_are_daemons_and_end_when_closed() -> None:
     threads.close()
     thread.join(20)
     assert not thread.is_alive()
+
+
+async def test_while_no_thread_can_be_started_calls_fail_and_none_is_lost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    threads, release = Threads(2, "short"), threading.Event()
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        for _ in range(5):
+            with pytest.raises(UnavailableError, match="no thread can be started"):
+                await threads.run(int)
+    assert (threads.busy, threads.abandoned) == (0, 0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "no thread can be started (can't start new thread), 0 of 2 are there:"
+        " calls fail until one can be"
+    ]
+    both = [asyncio.create_task(threads.run(release.wait)) for _ in range(2)]
+    while threads.busy < 2:  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0)
+    release.set()
+    assert await asyncio.gather(*both) == [True, True]
+    threads.close()
+
+
+async def test_without_another_thread_those_that_are_there_serve_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads, release = Threads(3, "rest"), threading.Event()
+    held = asyncio.create_task(threads.run(release.wait))
+    await asyncio.sleep(0)
+
+    def fail(_: threading.Thread) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(UnavailableError):
+        await threads.run(int)
+    release.set()
+    assert await held
+    assert await threads.run(lambda: "served") == "served"
+    threads.close()
