@@ -25,7 +25,6 @@ __all__ = [
     "are_names",
     "are_verbatim",
     "check",
-    "check_formats",
     "check_text",
     "check_value",
     "invalid_event",
@@ -140,7 +139,9 @@ def check(attributes: Mapping[str, Any], faults: Faults) -> None:
         for name in _REQUIRED:
             if name not in attributes:
                 faults.setdefault(name, MISSING)
-    check_formats(attributes, faults)
+    for name, is_good, expected in FORMATS:
+        if name in attributes and not is_good(attributes[name]):
+            faults.setdefault(name, expected)
 
 
 def are_names(names: Collection[str]) -> bool:
@@ -153,13 +154,6 @@ def are_names(names: Collection[str]) -> bool:
 def are_complete(names: Iterable[str]) -> bool:
     """Check that no required attribute is missing."""
     return _REQUIRED_NAMES.issubset(names)
-
-
-def check_formats(attributes: Mapping[str, Any], faults: Faults) -> None:
-    """Add the faults of values that have a format of their own."""
-    for name, is_good, expected in FORMATS:
-        if name in attributes and not is_good(attributes[name]):
-            faults.setdefault(name, expected)
 
 
 def _is_version(value: Any) -> bool:

@@ -6,8 +6,7 @@ Sending is for `exchange`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import msgspec
 from msgspec import inspect as types
@@ -17,6 +16,7 @@ from pyfunc.cloudevents.event import Event
 from pyfunc.cloudevents.http_binding import ContentMode, Message, encode, encode_batch
 from pyfunc.cloudevents.json_format import BATCH_TYPE
 from pyfunc.cloudevents.json_text import dump_json
+from pyfunc.function.annotations import without_none
 from pyfunc.function.signature import Plan
 
 __all__ = [
@@ -154,7 +154,7 @@ def sample(annotation: Any, default: Any = DEFAULT_DATA) -> Any:
         annotation: An evaluated annotation; `...` for none.
         default: The value where the annotation allows anything.
     """
-    annotation = _without_none(annotation)
+    annotation, _ = without_none(annotation)
     if annotation in _TEXTS:
         return _TEXTS[annotation]
     try:
@@ -186,12 +186,6 @@ def _with_times(value: Any, kind: Any) -> Any:
 
 
 _TEXTS: Mapping[Any, Any] = {str: "hello", bytes: b"hello", bytearray: b"hello"}
-
-
-def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, UnionType):
-        return next(member for member in get_args(annotation) if member is not NoneType)
-    return annotation
 
 
 def _schema(kind: type) -> dict[str, Any]:
