@@ -83,6 +83,8 @@ class ContentMode(Enum):
 # An attribute of the class takes ten times as long.
 _BINARY, _STRUCTURED, _BATCHED = ContentMode
 _JSON = Kind.JSON
+# The content types that name a mode begin so (HTTP binding, section 3).
+_EVENT_TYPES = "application/cloudevents"
 
 
 class Message(NamedTuple):
@@ -105,7 +107,7 @@ def content_mode(headers: Mapping[str, str]) -> ContentMode | None:
         UnsupportedFormatError: The event format is not JSON.
     """
     content_type = headers.get(_CONTENT_TYPE, "").lower()
-    if not content_type.startswith("application/cloudevents"):
+    if not content_type.startswith(_EVENT_TYPES):
         has_attributes = _SPECVERSION in headers or any(
             name[:3].lower() == "ce-" for name in headers
         )
@@ -222,11 +224,15 @@ def encode(event: Event, mode: ContentMode | None = None) -> Message:
         mode: Binary or structured. Without it binary, except where a value would have to be
             percent-encoded, is too long for a header, or is text that its charset cannot express:
             Go's and JavaScript's SDKs do not decode percent-encoding, Knative's brokers among them.
+            Data of a type `application/cloudevents...` goes out structured in any case, since
+            receivers take that type for another mode (HTTP binding, section 3).
 
     Raises:
         ReplyError: The event is not valid, or its data has no form under its content type.
     """
     checked = canonicalize(event._attributes)
+    if checked.attributes.get("datacontenttype", "").lower().startswith(_EVENT_TYPES):
+        mode = _STRUCTURED
     if mode is _STRUCTURED or (mode is None and not checked.fits_headers):
         return _to_structured(checked, event)
     try:
@@ -255,6 +261,8 @@ def encode_lines(event: Event, mode: ContentMode | None = None) -> tuple[str, by
 
 def _layout_lines(prepared: Verbatim, event: Event) -> tuple[str, bytes]:
     layout, values, media = prepared
+    if media.essence.startswith(_EVENT_TYPES):
+        raise _InexpressibleError
     body, content_type = _octets(event, event._attributes.get("datacontenttype"), media)
     lines = layout.lines % values
     if content_type is not None:
@@ -284,7 +292,7 @@ def encode_batch(events: Iterable[Event]) -> Message:
 
 
 class _InexpressibleError(Exception):
-    """Text that its declared charset cannot express."""
+    """Data that binary mode cannot express, such as text in a charset that lacks a character."""
 
 
 def _to_structured(checked: Checked, event: Event) -> Message:

@@ -149,3 +149,26 @@ def test_batch_of_faults_is_reported_in_part() -> None:
         decode(ContentMode.BATCHED, {"Content-Type": BATCH_TYPE}, b"[" + b"{}," * 999 + b"{}]")
     assert len(caught.value.errors) == 101
     assert caught.value.errors[-1] == "and more"
+
+
+@pytest.mark.parametrize("mode", [None, *ContentMode])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        STRUCTURED_TYPE,
+        BATCH_TYPE,
+        "Application/CloudEvents+JSON; a=b",
+        "application/cloudevents+avro",
+    ],
+)
+def test_an_event_in_the_data_of_another_goes_out_structured(
+    kind: str, mode: ContentMode | None
+) -> None:
+    event = Event({**REQUIRED, "datacontenttype": kind}, {"id": "inner"})
+    message = encode(event, mode)
+    assert message.headers == [("Content-Type", STRUCTURED_TYPE)]
+    lines, body = encode_lines(event, mode)
+    assert (lines, body) == (f"Content-Type: {STRUCTURED_TYPE}\r\n", message.body)
+    assert json.loads(body)["id"] == REQUIRED["id"]
+    batch = encode_batch([event, event])
+    assert [inner["id"] for inner in read(batch)] == [REQUIRED["id"]] * 2
