@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import (
     BadHttpMethod,
     BadStatusLine,
+    ContentEncodingError,
     HttpProcessingError,
     InvalidHeader,
     InvalidURLError,
@@ -13,6 +14,7 @@ from aiohttp.http_exceptions import (
 )
 
 from pyfunc.errors import RequestError
+from pyfunc.request.codings import unknown_coding
 
 __all__ = ["malformed_error", "raw_response"]
 
@@ -29,12 +31,16 @@ _PHRASES = {
     "Missing 'Host' header in request.": (400, "the Host header is missing"),
 }
 
+_NOT_INSTALLED = "Can not decode content-encoding:"  # the coding and the package that it needs
+
 
 def malformed_error(error: HttpProcessingError) -> RequestError:
     """Return the error for the sender; it repeats nothing of the input."""
     if error.message in _PHRASES:
         status, detail = _PHRASES[error.message]
         return RequestError(detail, status=status)
+    if isinstance(error, ContentEncodingError) and error.message.startswith(_NOT_INSTALLED):
+        return unknown_coding()
     for kind, status, detail in _DETAILS:
         if isinstance(error, kind):
             return RequestError(detail, status=status)

@@ -10,9 +10,10 @@ from aiohttp.hdrs import CONTENT_ENCODING
 from aiohttp.typedefs import Middleware
 
 from pyfunc.cloudevents.http_binding import ContentMode, content_mode, decode
-from pyfunc.errors import EventRequiredError, MethodError, UnsupportedFormatError
+from pyfunc.errors import EventRequiredError, MethodError
 from pyfunc.function.invocation import DELIVERY, Delivery
 from pyfunc.middlewares.webhook import ALLOWED
+from pyfunc.request.codings import CODINGS, unknown_coding
 
 __all__ = ["cloudevents"]
 
@@ -56,13 +57,10 @@ def _other_method(method: str) -> web.Response:
     raise MethodError(_SEND_ONE, headers={"Allow": "POST"})
 
 
-_ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})  # aiohttp undoes these
+_ENCODINGS = frozenset({"", "identity", *CODINGS})
 
 
 def _refuse_encoding(encoding: str) -> None:
     """Refuse a body in an unknown coding (RFC 9110, section 15.5.16)."""
     if encoding.strip().lower() not in _ENCODINGS:
-        raise UnsupportedFormatError(
-            "the Content-Encoding is not known here: expected gzip or deflate",
-            headers={"Accept-Encoding": "gzip, deflate"},
-        )
+        raise unknown_coding()

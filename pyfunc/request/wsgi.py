@@ -12,6 +12,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from aiohttp import hdrs, web
 
+from pyfunc.request.codings import CODINGS
+
 __all__ = [
     "WSGIEnviron",
     "body_headers",
@@ -22,10 +24,6 @@ __all__ = [
 ]
 
 WSGIEnviron: TypeAlias = dict[str, Any]
-
-# aiohttp takes these codings off a body while reading it: a header that still announces one
-# would have a function decode the body twice.
-_CONTENT_CODINGS = frozenset({"gzip", "deflate", "br", "zstd"})
 
 # These tell how long the body was on its way here.
 _TRANSFER_HEADERS = frozenset({"content-length", "transfer-encoding"})
@@ -64,7 +62,8 @@ def body_headers(request: web.BaseRequest, body: bytes) -> Iterator[tuple[str, s
 
 
 def _is_outdated(name: str, value: str) -> bool:
-    coded = name == "content-encoding" and value.strip().lower() in _CONTENT_CODINGS
+    # A header that still announced the coding would make a function decode the body twice.
+    coded = name == "content-encoding" and value.strip().lower() in CODINGS
     return coded or name in _TRANSFER_HEADERS
 
 

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from pyfunc.request.codings import CODINGS
 from tests.support.sockets import serving
 
 REFUSED = [
@@ -50,3 +51,17 @@ async def test_what_is_no_request_is_answered_without_an_echo_and_leaves_one_deb
     records = [record for record in caplog.records if record.name != "asyncio"]
     assert [(r.levelname, r.exc_info) for r in records] == [("DEBUG", None)]
     assert "secret" not in records[0].getMessage()
+
+
+@pytest.mark.parametrize("coding", ["br", "BR", "zstd"])
+@pytest.mark.parametrize("framing", ["Content-Length: 2", "Transfer-Encoding: chunked"])
+async def test_a_coding_whose_package_is_not_installed_is_not_malformed(
+    coding: str, framing: str
+) -> None:
+    if coding.lower() in CODINGS:
+        pytest.skip(f"{coding} is installed")
+    octets = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: {coding}\r\n{framing}\r\n\r\n{{}}"
+    async with serving() as server:
+        peer = await server.peer(octets.encode())
+        status, headers, _ = await peer.answer()
+    assert (status, headers["accept-encoding"]) == (415, ", ".join(CODINGS))

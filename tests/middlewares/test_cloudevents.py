@@ -104,4 +104,4 @@ async def test_a_body_in_an_unknown_coding_is_415(serve: Serve) -> None:
     headers = event_headers() | {"Content-Encoding": "rot13"}
     async with client.post("/", data=b"{}", headers=headers) as response:
         assert response.status == 415
-        assert response.headers["Accept-Encoding"] == "gzip, deflate"
+        assert response.headers["Accept-Encoding"].startswith("gzip, deflate")
