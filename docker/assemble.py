@@ -20,7 +20,13 @@ ENVIRONMENT = Path("/opt/pyfunc")
 LEFT_OUT = (".git", ".venv", "venv", "__pycache__")
 """Names of directories that are never part of a function."""
 
-IMPORTED_LATE = ("pyfunc.server.process", "concurrent.futures.thread", "encodings.idna")
+IMPORTED_LATE = (
+    "pyfunc.app",
+    "pyfunc.fastpath.runner",
+    "pyfunc.server.process",
+    "concurrent.futures.thread",
+    "encodings.idna",
+)
 """What the first request would otherwise import, and compile, from the standard library."""
 
 
