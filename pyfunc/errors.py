@@ -16,6 +16,7 @@ PyFuncError
     ├── MalformedBodyError      400  a body that is not what its Content-Type says
     ├── MethodError             405  a method that the function does not take
     ├── SlowRequestError        408  a request that did not arrive in time
+    ├── DisconnectedError       400  the client left before its request was here, or answered
     ├── DataError               422  data that does not fit the annotation
     ├── UnsupportedFormatError  415  an event format that is not JSON
     ├── FailedError             500  the function failed, in words for the caller
@@ -33,6 +34,7 @@ __all__ = [
     "BatchError",
     "DataError",
     "DeadlineError",
+    "DisconnectedError",
     "EventRequiredError",
     "FailedError",
     "HookError",
@@ -177,6 +179,12 @@ class SlowRequestError(RequestError, TimeoutError):
     """The request did not arrive in time (RFC 9110, section 15.5.9)."""
 
     status = 408
+
+
+class DisconnectedError(RequestError):
+    """The client left before the whole request was here, or the whole response sent."""
+
+    outcome = "cancelled"
 
 
 class DataError(RequestError):

@@ -3,6 +3,7 @@
 The ids of a request and its place in a trace are for `trace_context`.
 """
 
+import contextvars
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -42,6 +43,9 @@ class Invocation(msgspec.Struct, eq=False):  # made in half the time of other cl
     """The end of the time limit, on the clock of `time.monotonic`; `None` for no limit."""
     failure: BaseException | None = None
     """The error of its reply, in a batch."""
+    """What went wrong with its answer, in a batch."""
+    variables: contextvars.Context | None = None
+    """The context variables of the call, where it runs in a thread."""
     _context: "Context | None" = None
     _fields: dict[str, Any] | None = None
     _trace: TraceContext | None = None

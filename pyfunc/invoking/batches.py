@@ -6,10 +6,9 @@ the gravest of its events', with repeating graver than dropping.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
-from types import coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -22,12 +21,12 @@ from pyfunc.invoking.admission import Admission
 from pyfunc.invoking.observers import FAILURE
 from pyfunc.invoking.replies import EventReplies, Replies
 from pyfunc.invoking.results import flask_response
+from pyfunc.invoking.user_code import contained, run_in, uncancelled
 from pyfunc.invoking.wire import WholeResponse
 from pyfunc.request.flask import flask_error_types
 
 __all__ = ["Batches"]
 
-Made = TypeVar("Made")
 Answer = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
 
 
@@ -96,20 +95,24 @@ class Batches:
     async def _outcomes(self, invocations: Sequence[Invocation], answer: Answer) -> list[Outcome]:
         outcomes = [Outcome([])] * len(invocations)
         pending = iter(enumerate(invocations))
+        delivery: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
 
         async def work() -> None:
             for index, invocation in pending:
-                outcomes[index] = await _in_own_context(self._outcome(invocation, answer))
+                call = self._outcome(invocation, answer, delivery)
+                outcomes[index] = await run_in(copy_context(), call)
 
         async with asyncio.TaskGroup() as group:
+            group.create_task(work())
             for _ in range(min(len(invocations), self._limit) - 1):
                 if not self._admission.try_enter():
                     break
                 group.create_task(work()).add_done_callback(lambda _: self._admission.leave())
-            await work()
         return outcomes
 
-    async def _outcome(self, invocation: Invocation, answer: Answer) -> Outcome:
+    async def _outcome(
+        self, invocation: Invocation, answer: Answer, delivery: "asyncio.Task[Any]"
+    ) -> Outcome:
         try:
             deadline = invocation.deadline
             if deadline is not None and deadline <= time.monotonic():
@@ -118,41 +121,31 @@ class Batches:
             if isinstance(made, Replies):
                 return Outcome([draft(reply) for reply in made.events])
             return _of_response(made)
-        except RequestError as error:
+        except Exception as error:
+            return self._of_error(invocation, error)
+        except asyncio.CancelledError as error:
+            if delivery.cancelling():
+                raise
+            return self._failed(invocation, uncancelled(error))
+        except BaseException as error:
+            failure = contained(error)
+            if not isinstance(failure, Exception):
+                raise
+            return self._failed(invocation, failure)
+
+    def _of_error(self, invocation: Invocation, error: Exception) -> Outcome:
+        if isinstance(error, RequestError):
             return Outcome([], error)
-        except web.HTTPException as response:
-            return _of_response(response)
-        except Exception as error:  # the border with user code
-            if isinstance(error, flask_error_types()):
-                return _of_response(flask_response(error, invocation.request))
-            return self._failed(invocation, error)
+        if isinstance(error, web.HTTPException):
+            return _of_response(error)
+        if isinstance(error, flask_error_types()):
+            return _of_response(flask_response(error, invocation.request))
+        return self._failed(invocation, error)
 
     def _failed(self, invocation: Invocation, error: Exception) -> Outcome:
         CURRENT.set(invocation)  # whose ids are logged
         invocation.request[FAILURE] = invocation.failure = error
         return Outcome([], self._failure(error))
-
-
-@coroutine
-def _in_own_context(work: Coroutine[Any, Any, Made]) -> Generator[Any, Any, Made]:
-    """Await work that sees the context variables of no other, and leaves none behind.
-
-    A task of its own would do the same, for several times what most functions take.
-    """
-    run = copy_context().run
-    step, given = work.send, None
-    try:
-        while True:
-            awaited = run(step, given)
-            try:
-                step, given = work.send, (yield awaited)
-            except BaseException as error:  # for the work to see, a cancellation before all
-                step, given = work.throw, error
-    except StopIteration as done:
-        made: Made = done.value
-        return made
-    finally:
-        given = None  # an exception that holds this frame would keep itself, and its request
 
 
 def _of_response(response: web.StreamResponse) -> Outcome:

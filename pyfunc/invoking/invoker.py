@@ -15,7 +15,7 @@ from aiohttp import web
 from multidict import istr
 
 from pyfunc.cloudevents.event import Event
-from pyfunc.errors import DataError, MalformedBodyError, RequestError
+from pyfunc.errors import DataError, MalformedBodyError, ReplyError, RequestError
 from pyfunc.function.invocation import CURRENT, DELIVERY, Invocation, share_trace
 from pyfunc.function.signature import Plan
 from pyfunc.function.trace_context import TRACEPARENT
@@ -23,10 +23,10 @@ from pyfunc.invoking.batches import Batches
 from pyfunc.invoking.deadlines import Deadlines, Limit
 from pyfunc.invoking.observers import Observer, observed_work
 from pyfunc.invoking.replies import EventReplies, Replies
-from pyfunc.invoking.results import HttpResults, Stream
+from pyfunc.invoking.results import PREPARED, HttpResults, Stream
 from pyfunc.invoking.streams import collected, send
 from pyfunc.invoking.threads import Threads
-from pyfunc.invoking.user_code import awaited, contained
+from pyfunc.invoking.user_code import awaited, run_in
 from pyfunc.invoking.wire import Wire
 from pyfunc.request.flask import FlaskBridge
 
@@ -77,6 +77,10 @@ class Invoker:
         # Malformed data is found before the call anyway where one event's data is an argument.
         is_argument = bool(self._data_reads) and not plan.takes_batch
         self._looks_at_data = plan.takes_events and not (plan.checks_data or is_argument)
+        self._may_prepare = plan.is_async and any(
+            binding.source is not None and binding.source.name == "request"
+            for binding in plan.bindings
+        )
         self._deadlines = Deadlines()
         self.invoke = self._invoke if flask is None else partial(self._invoke_in_flask, flask)
         self._answer = observed_work(observers, self._answer_in_time)
@@ -91,9 +95,12 @@ class Invoker:
         """The answer; the sending of a stream is part of the work, and of its time."""
         request = invocation.request
         with Limit(self._deadlines, invocation.deadline):
-            answer = self._results.response(await self.invoke(invocation), request)
+            result = await self.invoke(invocation)
+            if self._may_prepare and PREPARED in request:
+                return _own_response(request, result)
+            answer = self._results.response(result, request)
             if isinstance(answer, Stream):
-                return await send(answer, request, self.threads)
+                return await send(answer, request, self.threads, invocation.variables)
             return answer
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
@@ -151,8 +158,10 @@ class Invoker:
         received, request = invocation.events, invocation.request
         with Limit(self._deadlines, invocation.deadline):
             result = await self.invoke(invocation)
+            if self._may_prepare and PREPARED in request:
+                return _own_response(request, result)
             if self.plan.is_generator:
-                results = await collected(result, self.threads)
+                results = await collected(result, self.threads, invocation.variables)
                 made = self.replies.made_of_each(results, received, request)
             else:
                 made = self.replies.made(result, received, request)
@@ -186,21 +195,17 @@ class Invoker:
     async def _invoke_here(self, invocation: Invocation) -> Any:
         """Call the function once and give what it returned."""
         arguments, keywords = self._arguments(invocation)
-        try:
-            result = self.function(*arguments, **keywords)
-            is_awaitable = type(result) is CoroutineType or isinstance(result, Awaitable)
-            return await result if is_awaitable else result
-        except Exception:
-            raise
-        except BaseException as error:
-            raise contained(error)  # noqa: B904 - it names its cause itself
+        result = self.function(*arguments, **keywords)
+        is_awaitable = type(result) is CoroutineType or isinstance(result, Awaitable)
+        return await result if is_awaitable else result
 
     async def _invoke_in_thread(self, invocation: Invocation) -> Any:
         """As `_invoke_here`; a coroutine that comes back (a decorated `async def`) is awaited."""
         arguments, keywords = self._arguments(invocation)
-        call = partial(copy_context().run, self.function, *arguments, **keywords)
+        context = invocation.variables = copy_context()
+        call = partial(context.run, self.function, *arguments, **keywords)
         result = await self.threads.run(call)
-        return await awaited(result) if isinstance(result, Awaitable) else result
+        return await run_in(context, awaited(result)) if isinstance(result, Awaitable) else result
 
     def _deadline(self, request: web.Request) -> float | None:
         """When the time limit ends: ours, or a shorter one that the caller asks for."""
@@ -208,6 +213,14 @@ class Invoker:
         if (asked := request.headers.get(_TIMEOUT)) is not None:
             limit = min(_seconds(asked), limit or float("inf"))
         return time.monotonic() + limit if limit else None
+
+
+def _own_response(request: web.Request, result: Any) -> web.StreamResponse:
+    """Return the response that the function has prepared by itself; no other can follow it."""
+    prepared = request[PREPARED]
+    if result is not None and result is not prepared:
+        raise ReplyError("the function returned another response than the one that it prepared")
+    return prepared
 
 
 def _is_none_of(events: Sequence[Event], id: str) -> bool:

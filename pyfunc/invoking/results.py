@@ -21,7 +21,7 @@ from pyfunc.errors import ReplyError
 from pyfunc.invoking.wire import WholeResponse, header_lines
 from pyfunc.request.flask import flask_answer, flask_answer_types
 
-__all__ = ["HttpResults", "Stream", "flask_response", "sdk_event"]
+__all__ = ["PREPARED", "HttpResults", "Stream", "check_fields", "flask_response", "sdk_event"]
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -76,6 +76,7 @@ class HttpResults:
 
     def _object(self, result: Any, request: web.Request) -> web.StreamResponse | Stream:
         if isinstance(result, web.StreamResponse):
+            check_fields(result)
             return result
         if isinstance(result, Event):
             return self._event(result)
@@ -115,6 +116,32 @@ class HttpResults:
         if status is None and headers is None:
             return self._json(list(result))
         return _amended(self.response(result[0], request), status, headers or ())
+
+
+PREPARED: web.RequestKey[web.StreamResponse] = web.RequestKey("pyfunc_prepared", web.StreamResponse)
+"""The response whose head was sent, or will be with the next bytes; there can be no other."""
+
+
+def check_fields(response: web.StreamResponse) -> None:
+    """Check that the head of a response can be sent (RFC 9110, section 5.5).
+
+    Raises:
+        ReplyError: A header, a cookie or the reason phrase cannot.
+    """
+    for name, value in response.headers.items():
+        _check_field(name, value)
+    for cookie in response.cookies.values():
+        _check_field("Set-Cookie", cookie.OutputString())
+    _check_field("reason", response.reason)
+
+
+def _check_field(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ReplyError(f"the header {name} is {value!r}: expected a str")
+    if not _FIELD_NAME(name):
+        raise ReplyError(f"{name!r} is no name of a header")
+    if not value.isprintable() and re.search(_NO_FIELD_VALUE, value):
+        raise ReplyError(f"the header {name} holds a line break or another control character")
 
 
 def _no_content(result: None) -> web.Response:
@@ -188,10 +215,7 @@ def _clean_headers(headers: Any) -> CIMultiDict[str]:
 
 
 def _add_header(clean: CIMultiDict[str], name: str, value: str) -> None:
-    if not _FIELD_NAME(name):
-        raise ReplyError(f"{name!r} is no name of a header")
-    if not value.isprintable() and re.search(_NO_FIELD_VALUE, value):
-        raise ReplyError(f"the header {name} holds a line break or another control character")
+    _check_field(name, value)
     if name.lower() not in _FRAMING:
         clean.add(name, value)
 
@@ -205,19 +229,19 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 def _flask(result: Any, request: web.Request) -> web.StreamResponse | Stream:
     answer = flask_answer(result, request)
     if isinstance(answer.body, bytes):
-        return web.Response(
-            status=answer.status, reason=answer.reason, headers=answer.headers, body=answer.body
-        )
+        return flask_response(result, request)
     return Stream(answer.body, answer.status, answer.headers, answer.reason)
 
 
 def flask_response(result: Any, request: web.Request) -> web.Response:
     """Return a Flask response, or an HTTP exception of Flask's, in one piece."""
     answer = flask_answer(result, request)
-    body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
-    return web.Response(
+    body = answer.body if isinstance(answer.body, bytes) else answer.body.read()
+    response = web.Response(
         status=answer.status, reason=answer.reason, headers=answer.headers, body=body
     )
+    check_fields(response)
+    return response
 
 
 def sdk_event(result: Any) -> Event | None:

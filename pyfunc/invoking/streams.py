@@ -7,26 +7,30 @@ error; one in mid-stream closes the connection, so that nobody takes the part fo
 
 import asyncio
 import logging
+import socket
+import struct
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 
 from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.errors import ReplyError
 from pyfunc.invoking.results import Stream
 from pyfunc.invoking.threads import Threads
-from pyfunc.invoking.user_code import awaited
+from pyfunc.invoking.user_code import awaited, run_in
 
-__all__ = ["SENT", "Sent", "collected", "send"]
+__all__ = ["SENT", "Sent", "break_off", "collected", "send"]
 
 logger = logging.getLogger("pyfunc")
 
 _END = object()
+_RESET = struct.pack("ii", 1, 0)
 _LOOK_EVERY = 0.5  # seconds between looks at whether a client is still there
 
 
@@ -48,9 +52,18 @@ class Sent:
 SENT: web.ResponseKey[Sent] = web.ResponseKey("pyfunc_sent", Sent)
 
 
-async def send(stream: Stream, request: web.Request, threads: Threads) -> web.StreamResponse:
-    """Send the answer's head with its first chunk, then every other chunk."""
-    chunks = _chunks(stream.chunks, threads)
+async def send(
+    stream: Stream, request: web.Request, threads: Threads, context: Context | None = None
+) -> web.StreamResponse:
+    """Send a streamed response: its head with the first chunk, then every other chunk.
+
+    Args:
+        stream: The response.
+        request: The request that it answers.
+        threads: Run the steps of a sync generator.
+        context: The context of the call that made the generator, where it has one of its own.
+    """
+    chunks = _chunks(stream.chunks, threads, context)
     try:
         first = await anext(chunks, _END)
         octets = b"" if first is _END else _octets(first)
@@ -73,22 +86,32 @@ async def _send_body(
     sent = response[SENT]
     try:
         with _while_client_stays(request):
-            await response.write(first)
-            sent.bytes += len(first)
+            await _write(response, first)
             async for chunk in chunks:
                 if octets := _octets(chunk):
-                    await response.write(octets)
-                    sent.bytes += len(octets)
-    except ConnectionError:
+                    await _write(response, octets)
+    except _ClientGoneError:
         sent.error = asyncio.CancelledError()
         logger.debug("the client went away in mid-stream")
     except asyncio.CancelledError:
-        _break_off(request)
+        break_off(request)
         raise
-    except Exception as error:
+    except Exception as error:  # of the function, a `ConnectionError` too
         sent.error = error
         logger.exception("the function failed in mid-stream; the connection is closed")
-        _break_off(request)
+        break_off(request)
+
+
+class _ClientGoneError(Exception):
+    """The client has left, and not a peer of the function's own."""
+
+
+async def _write(response: web.StreamResponse, octets: bytes) -> None:
+    try:
+        await response.write(octets)
+    except ConnectionError as error:
+        raise _ClientGoneError from error
+    response[SENT].bytes += len(octets)
 
 
 async def _close(chunks: AsyncGenerator[Any, None]) -> None:
@@ -99,9 +122,9 @@ async def _close(chunks: AsyncGenerator[Any, None]) -> None:
         logger.exception("the function failed when its stream was closed")
 
 
-async def collected(chunks: Any, threads: Threads) -> list[Any]:
-    """Everything that a generator produces."""
-    async with aclosing(_chunks(chunks, threads)) as produced:
+async def collected(chunks: Any, threads: Threads, context: Context | None = None) -> list[Any]:
+    """Collect all that a generator produces, in the context of its call."""
+    async with aclosing(_chunks(chunks, threads, context)) as produced:
         return [chunk async for chunk in produced]
 
 
@@ -112,7 +135,7 @@ def _while_client_stays(request: web.Request) -> Iterator[None]:
     aiohttp (3.14) tells nobody; it only takes the transport away.
 
     Raises:
-        ConnectionResetError: The client has gone.
+        _ClientGoneError: The client has left.
     """
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
@@ -133,15 +156,23 @@ def _while_client_stays(request: web.Request) -> Iterator[None]:
     except asyncio.CancelledError:
         if not is_gone or task is None or task.uncancel():
             raise
-        raise ConnectionResetError("the client went away") from None
+        raise _ClientGoneError from None
     finally:
         timer.cancel()
 
 
-def _break_off(request: web.Request) -> None:
-    """End the connection without the chunk that would say that the body is whole."""
-    if request.transport is not None:
-        request.transport.abort()
+def break_off(request: web.Request) -> None:
+    """End the connection so that the client sees that the body is incomplete (RFC 9112, section 8).
+
+    Without the last chunk, or all the bytes that were announced. A body that ends with its
+    connection, as for HTTP/1.0, is broken off by a reset.
+    """
+    transport = request.transport
+    if transport is None:
+        return
+    if request.version < HttpVersion11 and (sock := transport.get_extra_info("socket")) is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
 
 
 def _head(stream: Stream, first: Any) -> web.StreamResponse:
@@ -173,8 +204,15 @@ def _octets(chunk: Any) -> bytes:
     return dump_json(chunk) + b"\n"
 
 
-async def _chunks(chunks: Any, threads: Threads) -> AsyncGenerator[Any, None]:
-    source = _OnLoop(chunks) if isinstance(chunks, AsyncIterator) else _InThreads(chunks, threads)
+async def _chunks(
+    chunks: Any, threads: Threads, context: Context | None
+) -> AsyncGenerator[Any, None]:
+    context = context or copy_context()
+    source = (
+        _OnLoop(chunks, context)
+        if isinstance(chunks, AsyncIterator)
+        else _InThreads(chunks, threads, context)
+    )
     try:
         while (chunk := await source.next()) is not _END:
             yield chunk
@@ -183,17 +221,21 @@ async def _chunks(chunks: Any, threads: Threads) -> AsyncGenerator[Any, None]:
 
 
 class _OnLoop:
-    """An async iterator of the function's."""
+    """An async iterator of the function's, one step at a time in the context of its call."""
 
-    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+    def __init__(self, chunks: AsyncIterator[Any], context: Context) -> None:
         self._chunks = chunks
+        self._context = context
 
     async def next(self) -> Any:
-        return await awaited(anext(self._chunks, _END))
+        return await run_in(self._context, self._step())
 
     async def close(self) -> None:
         if (close := getattr(self._chunks, "aclose", None)) is not None:
-            await awaited(close())
+            await run_in(self._context, awaited(close()))
+
+    async def _step(self) -> Any:
+        return await awaited(anext(self._chunks, _END))
 
 
 class _InThreads:
@@ -202,10 +244,10 @@ class _InThreads:
     A step cannot be stopped: where the stream ends meanwhile, its thread closes the iterator.
     """
 
-    def __init__(self, chunks: Iterator[Any], threads: Threads) -> None:
+    def __init__(self, chunks: Iterator[Any], threads: Threads, context: Context) -> None:
         self._chunks = chunks
         self._threads = threads
-        self._context = copy_context()
+        self._context = context
         self._lock = threading.Lock()
         self._is_stepping = self._is_closed = False
 

@@ -5,7 +5,8 @@ for `100 Continue` asked to send it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion11
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from pyfunc.errors import RequestError, UnavailableError
 from pyfunc.invoking.admission import Admission, Place
 from pyfunc.invoking.observers import note_admission
+from pyfunc.invoking.user_code import uncancelled
 from pyfunc.lifecycle import Lifecycle, Phase
 
 __all__ = ["admission"]
@@ -26,6 +28,8 @@ _PATIENCE = 1.0
 _ENOUGH = 1 << 16
 
 _STARTING = Phase.STARTING
+_ENDING = (Phase.DRAINING, Phase.STOPPED)
+_CLOSE: Mapping[str, str] = MappingProxyType({"Connection": "close"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -67,6 +71,8 @@ def admission(
         try:
             if lifecycle.phase is _STARTING:
                 await _started(lifecycle, places.queue_timeout)
+            if request.method == "CONNECT" or hdrs.TRANSFER_ENCODING in request.headers:
+                _refuse_unknown(request)
             if request.client_max_size != max_body:
                 request = _limited(request, max_body)
             if is_limited:
@@ -74,15 +80,21 @@ def admission(
             if not request.content.is_eof():
                 await _expect_body(request, max_body)
             return await handler(request)
-        except asyncio.CancelledError:
-            if not lifecycle.is_cut_off:
-                raise
-            task.uncancel()
-            raise UnavailableError("the server is stopping: try again", reason="stopping") from None
+        except asyncio.CancelledError as error:
+            if lifecycle.is_cut_off:
+                task.uncancel()
+                raise _stopping() from None
+            if request.transport is None or lifecycle.phase in _ENDING:
+                raise  # the client has left, or the server around the application has stopped
+            raise uncancelled(error) from error
         finally:
             lifecycle.leave(task)
 
     return _observed(admit) if is_observed else admit
+
+
+def _stopping() -> UnavailableError:
+    return UnavailableError("the server is stopping: try again", reason="stopping")
 
 
 def _observed(admit: Middleware) -> Middleware:
@@ -102,6 +114,23 @@ async def _started(lifecycle: Lifecycle, limit: float) -> None:
         await asyncio.wait([lifecycle.startup], timeout=limit)
     if lifecycle.phase is Phase.STARTING:
         raise UnavailableError("the server is still starting: try again", reason="starting")
+
+
+def _refuse_unknown(request: web.Request) -> None:
+    """Refuse tunnels (RFC 9110, section 9.3.6) and transfer codings that nobody undoes.
+
+    Raises:
+        RequestError: 501; the bytes that follow are no request (RFC 9112, section 6.1).
+    """
+    if request.method == "CONNECT":
+        raise RequestError(
+            "CONNECT is not supported: this server is no proxy", status=501, headers=_CLOSE
+        )
+    codings = request.headers.getall(hdrs.TRANSFER_ENCODING)
+    if ",".join(codings).strip().lower() != "chunked":
+        raise RequestError(
+            "the Transfer-Encoding is not supported: expected chunked", status=501, headers=_CLOSE
+        )
 
 
 def _limited(request: web.Request, max_body: int) -> web.Request:

@@ -6,10 +6,18 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from pyfunc.errors import FailedError, MalformedBodyError, ReplyError, RequestError
+from pyfunc.errors import (
+    DisconnectedError,
+    FailedError,
+    MalformedBodyError,
+    ReplyError,
+    RequestError,
+)
 from pyfunc.function.trace_context import REQUEST_ID_KEY, request_id
 from pyfunc.invoking.observers import FAILURE, note_error
-from pyfunc.invoking.results import flask_response
+from pyfunc.invoking.results import PREPARED, check_fields, flask_response
+from pyfunc.invoking.streams import break_off
+from pyfunc.invoking.user_code import contained
 from pyfunc.middlewares.problems import problem
 from pyfunc.request.flask import flask_error_types
 
@@ -33,31 +41,67 @@ def failures(name: str, debug: bool) -> Middleware:
         request[REQUEST_ID_KEY] = request_id(request.headers)
         try:
             return await handler(request)
-        except web.HTTPRequestEntityTooLarge:
-            error: Exception = RequestError("the body is larger than is taken here", status=413)
-        except web.HTTPException:
-            raise  # the function's own response
+        except web.HTTPException as raised:
+            error = _of_response(raised)
+            if error is None and PREPARED not in request:
+                raise  # the function's own response
+            error = error or raised
         except Exception as raised:  # the border with user code
-            error = raised
+            error = _of_request(request, raised)
+        except BaseException as raised:
+            failed = contained(raised)
+            if not isinstance(failed, Exception):
+                raise
+            error = failed
         note_error(request, error)
+        if PREPARED in request:
+            return _broken_off(request, error)
         return _response(request, error)
 
     def _response(request: web.Request, error: Exception) -> web.StreamResponse:
         if isinstance(error, RequestError):
+            logger.debug("rejected with %d: %s", error.status, error.detail)
             return problem(error)
-        if isinstance(error, web.RequestPayloadError):
-            return problem(
-                MalformedBodyError("the body is broken: it does not arrive as announced")
-            )
-        if error is request.content.exception():
-            logger.debug("the client went away while it sent its request")
-            return problem(MalformedBodyError("the body did not arrive"))
         if isinstance(error, flask_error_types()):
             return flask_response(error, request)
         request[FAILURE] = error
         return problem(failure(error, name, debug))
 
+    def _broken_off(request: web.Request, error: Exception) -> web.StreamResponse:
+        """End the response that the function has begun, and send no other."""
+        if not isinstance(error, DisconnectedError):
+            request[FAILURE] = error
+            logger.error(
+                "%s failed in mid-response; the connection is closed", name, exc_info=error
+            )
+        break_off(request)
+        return request[PREPARED]
+
     return respond
+
+
+def _of_response(response: web.HTTPException) -> Exception | None:
+    """The error in the place of a response that is none of the function's, or cannot be sent."""
+    if isinstance(response, web.HTTPRequestEntityTooLarge):
+        return RequestError("the body is larger than is taken here", status=413)
+    try:
+        check_fields(response)
+    except ReplyError as error:
+        return error
+    return None
+
+
+def _of_request(request: web.Request, error: Exception) -> Exception:
+    """The error in the place of one that a broken body, or the end of its connection, raised."""
+    is_of_body = isinstance(error, web.RequestPayloadError) or error is request.content.exception()
+    if isinstance(error, RequestError) or not (is_of_body or isinstance(error, ConnectionError)):
+        return error
+    if request.transport is None or request.transport.is_closing():
+        logger.debug("the client disconnected")
+        return DisconnectedError("the client disconnected")
+    if is_of_body:
+        return MalformedBodyError("the body is broken: it does not arrive as announced")
+    return error
 
 
 def failure(error: Exception, name: str, debug: bool) -> RequestError:

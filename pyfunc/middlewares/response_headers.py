@@ -6,6 +6,7 @@ A receiver of `on_response_prepare`, since streams are prepared below the middle
 from aiohttp import hdrs, web
 
 from pyfunc.function.trace_context import REQUEST_ID, REQUEST_ID_KEY
+from pyfunc.invoking.results import PREPARED, check_fields
 from pyfunc.lifecycle import LIFECYCLE
 
 __all__ = ["add_response_headers"]
@@ -15,6 +16,9 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
     """Add `X-Request-Id`, and `Connection: close` to the last response of a connection."""
     if REQUEST_ID_KEY in request:  # a probe has none
         response.headers[REQUEST_ID] = request[REQUEST_ID_KEY]
-    if request.config_dict[LIFECYCLE].closes_connections and response.status != 101:
+    if response.status != 101 and request.config_dict[LIFECYCLE].closes_connections:
         response.headers[hdrs.CONNECTION] = "close"
-        response.force_close()
+    if "close" in response.headers.get(hdrs.CONNECTION, "").lower():
+        response.force_close()  # the header alone does not close it (RFC 9112, section 9.6)
+    check_fields(response)
+    request[PREPARED] = response

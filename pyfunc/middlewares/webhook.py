@@ -46,10 +46,9 @@ class Webhook:
 
         @web.middleware
         async def webhook(request: web.Request, handler: Handler) -> web.StreamResponse:
-            origin = request.headers.get("WebHook-Request-Origin", "").strip().lower()
             if request.method == "OPTIONS":
-                return self._answer(request, origin)
-            if request.method == "POST" and not self._is_agreed(origin):
+                return self._answer(request, _origin(request, "WebHook-Request-Origin"))
+            if request.method == "POST" and not self._may_deliver(request):
                 raise RequestError(
                     "deliveries of this WebHook-Request-Origin were not agreed on", status=403
                 )
@@ -66,6 +65,11 @@ class Webhook:
 
     def _is_agreed(self, origin: str) -> bool:
         return "*" in self.origins or origin in self.origins
+
+    def _may_deliver(self, request: web.Request) -> bool:
+        """Whether all origins that a delivery names are agreed; `Origin` is the name in 1.0.1."""
+        named = [_origin(request, name) for name in _ORIGINS if name in request.headers]
+        return all(map(self._is_agreed, named or [""]))
 
     def _answer(self, request: web.Request, origin: str) -> web.Response:
         """The validation response (section 4.2)."""
@@ -104,6 +108,14 @@ class Webhook:
         task = asyncio.create_task(_get(url, agreement))
         self._callbacks.add(task)
         task.add_done_callback(self._callbacks.discard)
+
+
+_ORIGINS = ("WebHook-Request-Origin", "Origin")
+
+
+def _origin(request: web.Request, name: str) -> str:
+    """The DNS name in a header; `Origin` may have a scheme (RFC 6454, section 7)."""
+    return request.headers.get(name, "").strip().lower().rpartition("://")[2]
 
 
 def _http_url(text: str) -> URL | None:

@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import contextlib
-import gc
 import json
 import logging
-import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from aiohttp import ClientResponse, web
 
 from pyfunc import Context, Event, Reject, Retry
 from pyfunc.function.invocation import CURRENT
-from pyfunc.invoking.batches import _in_own_context
 from tests.support.apps import Client, Serve
 
 BATCH = "application/cloudevents-batch+json"
@@ -175,29 +172,6 @@ async def test_calls_await_in_the_context_and_the_task_that_they_began_in(serve:
     client = await serve(main, batch_concurrency=2)
     sent = await replies(await deliver(client, events("1", "2", "3")))
     assert [reply["data"] for reply in sent] == [[id, id, "nothing"] for id in "123"]
-
-
-def test_an_error_that_ends_a_wait_does_not_keep_itself() -> None:
-    class Ended(Exception):  # noqa: N818 - as a cancellation
-        pass
-
-    async def wait() -> None:
-        await asyncio.sleep(0)
-
-    def end() -> weakref.ref[Ended]:
-        call = _in_own_context(wait())
-        call.send(None)
-        try:
-            call.throw(Ended())
-        except Ended as error:
-            return weakref.ref(error)
-        raise AssertionError
-
-    gc.disable()
-    try:
-        assert end()() is None
-    finally:
-        gc.enable()
 
 
 async def test_events_without_a_trace_are_at_the_place_of_their_delivery(serve: Serve) -> None:

@@ -1,18 +1,24 @@
 """The border with the user's code: exceptions that would end a thread, a task or the process."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from typing import Any, NoReturn
 
 import pytest
 
-from pyfunc.invoking.user_code import awaited, called, contained
+from pyfunc.invoking.user_code import awaited, called, contained, run_in, uncancelled
+
+NAME: ContextVar[str] = ContextVar("name", default="outside")
 
 ENDING = [
     SystemExit(0),
     KeyboardInterrupt(),
     StopIteration("value"),
+    GeneratorExit(),
     asyncio.CancelledError(),
     BaseException("own"),
 ]
@@ -90,6 +96,63 @@ async def _waiting(awaitable: Awaitable[Any]) -> Any:
     return await awaited(awaitable)
 
 
-def test_the_end_of_a_generator_is_passed_on() -> None:
+def test_the_end_of_a_coroutine_without_a_loop_is_passed_on() -> None:
     error = GeneratorExit()
     assert contained(error) is error
+
+
+async def test_a_generator_exit_of_the_function_is_its_failure() -> None:
+    assert type(contained(GeneratorExit())) is RuntimeError
+
+
+async def test_a_task_that_cancelled_itself_goes_on() -> None:
+    async def main() -> int:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await asyncio.sleep(0)
+        assert uncancelled(caught.value).__cause__ is caught.value
+        await asyncio.sleep(0)
+        return task.cancelling()
+
+    assert await asyncio.create_task(main()) == 0
+
+
+async def test_steps_in_a_context_see_its_variables_and_leave_none_behind() -> None:
+    context = copy_context()
+    context.run(NAME.set, "of the context")
+
+    async def main() -> str:
+        await asyncio.sleep(0)
+        name = NAME.get()
+        NAME.set("set within")
+        return name
+
+    assert await run_in(context, main()) == "of the context"
+    assert NAME.get() == "outside"
+    assert context.run(NAME.get) == "set within"
+
+
+def test_an_error_that_ends_a_wait_does_not_keep_itself() -> None:
+    class Ended(Exception):  # noqa: N818 - as a cancellation
+        pass
+
+    async def wait() -> None:
+        await asyncio.sleep(0)
+
+    def end() -> weakref.ref[Ended]:
+        call = run_in(copy_context(), wait())
+        call.send(None)
+        try:
+            call.throw(Ended())
+        except Ended as error:
+            return weakref.ref(error)
+        raise AssertionError
+
+    gc.disable()
+    try:
+        assert end()() is None
+    finally:
+        gc.enable()

@@ -235,3 +235,24 @@ def test_settings_are_read() -> None:
     settings = Settings.resolve({"webhook_origins": "a.example, *", "webhook_rate": "60"}, {})
     assert (settings.webhook_origins, settings.webhook_rate) == (("a.example", "*"), 60)
     assert Settings.resolve({"webhook_rate": "*"}, {}).webhook_rate == 0
+
+
+@pytest.mark.parametrize(
+    ("named", "status"),
+    [
+        pytest.param({"Origin": ORIGIN}, 200, id="the name in 1.0 and 1.0.1"),
+        pytest.param({"Origin": ORIGIN.upper()}, 200, id="capitals"),
+        pytest.param({"Origin": f"https://{ORIGIN}"}, 200, id="with a scheme"),
+        pytest.param({"Origin": "elsewhere.example"}, 403, id="another"),
+        pytest.param({"Origin": ORIGIN, "WebHook-Request-Origin": ORIGIN}, 200, id="both"),
+        pytest.param(
+            {"Origin": "elsewhere.example", "WebHook-Request-Origin": ORIGIN}, 403, id="one of two"
+        ),
+    ],
+)
+async def test_deliveries_may_name_their_origin_as_earlier_specifications_do(
+    serve: Serve, named: dict[str, str], status: int
+) -> None:
+    client = await serve(handle, webhook_origins=(ORIGIN,))
+
+    assert (await client.post("/", headers={**event_headers(), **named})).status == status
