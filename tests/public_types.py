@@ -38,16 +38,22 @@ def main(pyright: str) -> int:
 
 def _symbols(pyright: str) -> list[dict[str, Any]]:
     """The report on each symbol of the package."""
-    done = subprocess.run(
-        [pyright, "--verifytypes", "pyfunc", "--ignoreexternal", "--outputjson",
-         "--pythonpath", sys.executable],
-        cwd=ROOT,
+    environment = {
+        **os.environ,
+        # The first Python there is asked where packages are; `--pythonpath` has no effect here.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
         # The wrapper from PyPI would look for a newer release of itself.
-        env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYTHONPATH": str(ROOT)},
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+    }
+    done = subprocess.run(
+        [pyright, "--verifytypes", "pyfunc", "--ignoreexternal", "--outputjson"],
+        cwd=ROOT,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,  # it fails for symbols that are not public, too
-    )  # fmt: skip
+    )
     try:
         symbols: list[dict[str, Any]] = json.loads(done.stdout)["typeCompleteness"]["symbols"]
     except (ValueError, KeyError):
