@@ -1,7 +1,7 @@
-"""The plain path: a drain through aiohttp's public API."""
+"""The plain path: limits of heads and the steps of a drain, with aiohttp's own runner."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,106 +10,65 @@ from aiohttp import web
 
 from pyfunc.app import create_app
 from pyfunc.function.loader import loaded_from
-from pyfunc.server import plain
+from pyfunc.lifecycle import LIFECYCLE
 from pyfunc.server.plain import PlainRunner
 from pyfunc.settings import Settings
 
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class Served:
-    """A function on the plain path, and connections to it."""
-
-    def __init__(self, runner: PlainRunner) -> None:
-        self.runner = runner
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def connect(self) -> Streams:
-        reader, writer = await asyncio.open_connection(*self.runner.addresses[0])
-        self._writers.append(writer)
-        return reader, writer
-
-    def close(self) -> None:
-        for writer in self._writers:
-            writer.close()
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @asynccontextmanager
-async def served(function: Callable[..., Any]) -> AsyncIterator[Served]:
+async def running(function: Any = lambda: "text") -> AsyncIterator[PlainRunner]:
     app = create_app(Settings(), loaded_from(function))
-    runner = PlainRunner(app, max_head=8190, max_headers=100, read_timeout=0, shutdown_timeout=0)
+    runner = PlainRunner(app, max_head=4096, max_headers=20, read_timeout=30, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server = Served(runner)
     try:
-        yield server
+        yield runner
     finally:
-        server.close()
         await runner.cleanup()
 
 
-async def response(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
-    return await reader.readexactly(int(length.partition(b":")[2]))
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "_GRACE", 0)
+async def connect(runner: PlainRunner) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(*runner.addresses[0])
 
 
 @pytest.mark.parametrize(
-    ("sent", "answered"),
+    "head",
     [
-        pytest.param(b"", False, id="never used"),
-        pytest.param(GET, True, id="used"),
-        pytest.param(GET[:9], False, id="half a head"),
+        pytest.param(b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", id="target"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\na: " + b"b" * 5000 + b"\r\n\r\n", id="header"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a: b\r\n" * 30 + b"\r\n", id="headers"),
     ],
 )
-async def test_a_drain_closes_idle_connections(sent: bytes, answered: bool) -> None:
-    async with served(lambda: "hello") as server:
-        reader, writer = await server.connect()
-        writer.write(sent)
-        if answered:
-            assert await response(reader) == b"hello"
-        else:  # by another connection, so that the server has seen this one
-            others, other = await server.connect()
-            other.write(GET)
-            await response(others)
-        server.runner.close_idle()
-        assert await reader.read() == b""
+async def test_a_head_beyond_its_limits_is_refused(head: bytes) -> None:
+    async with running() as runner:
+        reader, writer = await connect(runner)
+        writer.write(head)
+        assert b" 400 " in await reader.readline()
+        writer.close()
 
 
-async def test_a_drain_leaves_a_request_in_progress_its_response() -> None:
-    began, end = asyncio.Event(), asyncio.Event()
+async def test_a_drain_closes_idle_connections_and_answers_the_others_first() -> None:
+    entered, go = asyncio.Event(), asyncio.Event()
 
     async def main() -> str:
-        began.set()
-        await end.wait()
+        entered.set()
+        await go.wait()
         return "done"
 
-    async with served(main) as server:
-        idle, _ = await server.connect()
-        busy, writer = await server.connect()
-        writer.write(GET)
-        await began.wait()
-        server.runner.close_idle()
-        assert await idle.read() == b""
-        end.set()
-        assert await response(busy) == b"done"
-        assert await busy.read() == b""
-
-
-async def test_a_drain_leaves_a_slow_client_the_rest_of_its_response() -> None:
-    size = 50_000_000  # more than the buffers of both sides hold
-    async with served(lambda: b"x" * size) as server:
-        idle, _ = await server.connect()
-        slow, writer = await server.connect()
-        writer.write(GET)
-        await slow.readuntil(b"\r\n\r\n")
-        server.runner.close_idle()
-        assert await idle.read() == b""
-        assert len(await slow.read()) == size
+    async with running(main) as runner:
+        idle, busy = await connect(runner), await connect(runner)
+        busy[1].write(GET)
+        await entered.wait()
+        runner.app[LIFECYCLE].drain()
+        runner.drain()
+        runner.close_idle()
+        assert await idle[0].read() == b""
+        go.set()
+        response = await busy[0].read()
+        assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\nConnection: close\r\n" in response
+        assert response.endswith(b"done")
+        for _, writer in (idle, busy):
+            writer.close()
