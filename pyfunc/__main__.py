@@ -113,7 +113,9 @@ def _add_options(sub: argparse.ArgumentParser, command: Command) -> None:
     for flag in command.flags:
         sub.add_argument(*flag.names, help=flag.help, **flag.more)
     matter = [o for o in OPTIONS if o.group in command.groups or o.name in command.options]
-    groups = {o.group: sub.add_argument_group(o.group) for o in reversed(matter)}
+    groups = {
+        group: sub.add_argument_group(group) for group in dict.fromkeys(o.group for o in matter)
+    }
     for option in matter:
         _add_option(groups[option.group], option)
 

@@ -135,7 +135,7 @@ def _options(settings: Settings) -> Iterator[Report]:
                 "name": option.name,
                 "value": _plain(value),
                 "default": _plain(option.default),
-                "flag": option.flags[-1] if option.name != "search_path" else "--search-path",
+                "flag": option.long_flag,
                 "variable": option.variable,
             }
 

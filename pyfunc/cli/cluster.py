@@ -324,14 +324,6 @@ def _longer_than_usual(settings: Settings, deployment: Deployment) -> Iterator[s
         )
 
 
-def _many_metrics(settings: Settings, deployment: Deployment) -> Iterator[str]:
-    if settings.metrics_port and settings.workers > 1:
-        yield (
-            f"--workers is {settings.workers}: each has a --metrics-port of its own, from"
-            f" {settings.metrics_port} up, and only the first is told"
-        )
-
-
 def _few_threads(settings: Settings, deployment: Deployment) -> Iterator[str]:
     if not deployment.is_async and settings.concurrency > settings.threads:
         yield (
@@ -371,7 +363,7 @@ def _funcs_triggers(settings: Settings, deployment: Deployment) -> Iterator[str]
 
 _NAMES = (_bad_names, _bad_image, _bad_types, _bad_ports, _addresses, _unknown_workers)
 _SERVING = (_queue_proxys_ports, _endless_here, _too_many)
-_DOUBTS = (_few_threads, _many_metrics, _comes_back)
+_DOUBTS = (_few_threads, _comes_back)
 
 RULES: Mapping[str, Rules] = {
     "knative": Rules(

@@ -131,6 +131,14 @@ def test_json_has_the_documented_shape(check: Check) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["search_path", "module_name", "function_name"])
+def test_json_names_the_flag_as_the_help_does(tmp_path: Path, name: str) -> None:
+    directory = {"search_path": str(tmp_path)}
+    options = report(Settings(**{**directory, name: str(tmp_path)}))["options"]
+    [flag] = [option["flag"] for option in options if option["name"] == name]
+    assert flag == f"--{name.replace('_', '-')}"
+
+
 def test_every_member_of_the_json_is_documented(check: Check) -> None:
     documented = (ROOT / "docs/check.md").read_text()
     found = check("def main(data, body): ...", port=1)

@@ -248,10 +248,7 @@ DOUBTFUL = [
     (
         "kubernetes",
         {"options": {"workers": "2", "metrics_port": "9100"}},
-        [
-            "--workers is 2: each has a --metrics-port of its own, from 9100 up, and only the"
-            " first is told"
-        ],
+        [],  # one port has the metrics of all workers
     ),
     (
         "knative",

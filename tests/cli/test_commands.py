@@ -33,6 +33,12 @@ def test_a_command_alone_is_what_the_parser_makes_of_it(name: str) -> None:
     assert _given([name]) == {key: value for key, value in parsed.items() if value is not None}
 
 
+def test_help_has_the_groups_in_the_order_of_the_options() -> None:
+    shown = pyfunc("start", "--help", cwd=ROOT).stdout
+    positions = [shown.index(f"\n{group}:\n") for group in EVERY_GROUP]
+    assert positions == sorted(positions)
+
+
 def test_groups_are_those_of_the_options() -> None:
     assert {group for command in COMMANDS for group in command.groups} <= set(EVERY_GROUP)
 
