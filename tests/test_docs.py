@@ -24,7 +24,7 @@ from PIL import Image
 
 import pyfunc
 from pyfunc import errors
-from pyfunc.__main__ import _parser
+from pyfunc.cli.parser import build_parser
 from pyfunc.telemetry.metrics import HELP
 from tests.support.apps import Client, Serve
 from tests.support.blocks import PAGES, Block, Step, blocks, same, steps
@@ -140,7 +140,7 @@ class Reader:
         """The options exist; and where the page shows function and output, this is it."""
         arguments, piped = _first_of_pipe(words)
         if "--help" not in arguments:
-            _parser().parse_args(arguments)  # ends the process, and so the test, if it cannot
+            build_parser().parse_args(arguments)  # ends the process, and so the test, if it cannot
         if arguments[0] == "start" or piped or not (self.folder / "func.py").exists():
             return
         given = dict(variable.split("=", 1) for variable in variables.split())

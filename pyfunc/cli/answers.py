@@ -1,7 +1,7 @@
-"""What an answer will be, told before there is one: the rules of `replies` in words.
+"""Describe the response for each return type without calling the function.
 
-`EVENT_ANSWERS` and `HTTP_ANSWERS` are in the order in which a value is looked at; a return
-annotation picks its rows.
+The tables have the rules of `pyfunc.invoking.replies` in words, and in the same order. A return
+annotation selects its rows.
 """
 
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping
@@ -14,27 +14,32 @@ from pyfunc.function.annotations import type_name
 from pyfunc.function.signature import Plan
 from pyfunc.settings import Settings
 
-__all__ = ["EVENT_ANSWERS", "HTTP_ANSWERS", "Answer", "answers"]
+__all__ = ["EVENT_ANSWERS", "HTTP_ANSWERS", "Rule", "answers"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One row: what is returned, and what is answered then."""
+class Rule:
+    """The response for a type of return value.
+
+    Args:
+        returned: The type, in words.
+        answered: The response, in words.
+        matches: Whether the rule applies to a type; parameters of generic types are removed.
+    """
 
     returned: str
     answered: str
-    fits: Callable[[Any], bool]
-    """Whether a type, without its parameters, is of this row."""
+    matches: Callable[[Any], bool]
 
 
 def _named(*names: str) -> Callable[[Any], bool]:
-    """By dotted name, along the bases, so that nothing is imported for this."""
+    """Match types by the dotted names of their bases, without importing them."""
 
-    def fits(kind: Any) -> bool:
+    def matches(kind: Any) -> bool:
         bases = getattr(kind, "__mro__", ())
         return any(f"{base.__module__}.{base.__qualname__}" in names for base in bases)
 
-    return fits
+    return matches
 
 
 def _one_of(*types: type) -> Callable[[Any], bool]:
@@ -51,33 +56,33 @@ _is_response = _named(
 
 
 EVENT_ANSWERS = (
-    Answer("None", "200, empty", _one_of(NoneType)),
-    Answer("an event", "200, that event", _is_event),
-    Answer("(attributes, data)", "200, the event of these", _one_of(tuple)),
-    Answer("a list of events", "200, a batch; of one, that event", lambda kind: False),
-    Answer("a response", "as it is", _is_response),
-    Answer("any other value", "200, an event with it as data: {reply}", lambda kind: True),
+    Rule("None", "200, empty", _one_of(NoneType)),
+    Rule("an event", "200, that event", _is_event),
+    Rule("(attributes, data)", "200, the event of these", _one_of(tuple)),
+    Rule("a list of events", "200, a batch; of one, that event", lambda kind: False),
+    Rule("a response", "as it is", _is_response),
+    Rule("any other value", "200, an event with it as data: {reply}", lambda kind: True),
 )
 HTTP_ANSWERS = (
-    Answer("None", "204", _one_of(NoneType)),
-    Answer("str", "text/plain; charset=utf-8", _one_of(str)),
-    Answer("bytes", "application/octet-stream", _one_of(bytes, bytearray, memoryview)),
-    Answer("(body, status, headers)", "as in Flask", _one_of(tuple)),
-    Answer("a generator", "streamed as it comes", _one_of(AsyncIterable, Iterator)),
-    Answer("an event", "200, that event", _is_event),
-    Answer("a response", "as it is", _is_response),
-    Answer("any other value", "200, as JSON", lambda kind: True),
+    Rule("None", "204", _one_of(NoneType)),
+    Rule("str", "text/plain; charset=utf-8", _one_of(str)),
+    Rule("bytes", "application/octet-stream", _one_of(bytes, bytearray, memoryview)),
+    Rule("(body, status, headers)", "as in Flask", _one_of(tuple)),
+    Rule("a generator", "streamed as it comes", _one_of(AsyncIterable, Iterator)),
+    Rule("an event", "200, that event", _is_event),
+    Rule("a response", "as it is", _is_response),
+    Rule("any other value", "200, as JSON", lambda kind: True),
 )
 _BATCH = EVENT_ANSWERS[3]
 
 
 def answers(plan: Plan, settings: Settings, source: str) -> list[tuple[str, str]]:
-    """What is returned, and what is answered: for the return annotation, or for everything.
+    """List return types and responses: those of the return annotation, else all.
 
     Args:
-        plan: The function's plan.
+        plan: The plan of the function.
         settings: The options, for the type and source of replies.
-        source: The source of replies where no option says it.
+        source: The default source of replies.
     """
     table = EVENT_ANSWERS if plan.takes_events else HTTP_ANSWERS
     reply = (
@@ -88,18 +93,18 @@ def answers(plan: Plan, settings: Settings, source: str) -> list[tuple[str, str]
     return [(returned, answered.format(reply=reply)) for returned, answered in rows]
 
 
-def _rows(plan: Plan, table: tuple[Answer, ...]) -> list[tuple[str, str]]:
+def _rows(plan: Plan, table: tuple[Rule, ...]) -> list[tuple[str, str]]:
     if plan.is_generator:
-        return [_streamed(plan)]
+        return [_yielded(plan)]
     if plan.returns in (..., Any, object):
-        return [(row.returned, row.answered) for row in table]
-    return [(type_name(kind), _row(kind, table).answered) for kind in _members(plan.returns)]
+        return [(rule.returned, rule.answered) for rule in table]
+    return [(type_name(kind), _rule(kind, table).answered) for kind in _members(plan.returns)]
 
 
-def _streamed(plan: Plan) -> tuple[str, str]:
+def _yielded(plan: Plan) -> tuple[str, str]:
     if plan.takes_events:
-        return "what is yielded", "200, each an event; more than one as a batch"
-    return "what is yielded", "200, streamed as it comes"
+        return "each yielded value", "200, an event; several as a batch"
+    return "each yielded value", "200, streamed as it comes"
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -108,17 +113,17 @@ def _members(annotation: Any) -> list[Any]:
     return [NoneType if annotation is None else annotation]
 
 
-def _row(kind: Any, table: tuple[Answer, ...]) -> Answer:
+def _rule(kind: Any, table: tuple[Rule, ...]) -> Rule:
     origin = get_origin(kind) or kind
     if table is EVENT_ANSWERS and origin is list and any(map(_is_event, get_args(kind))):
         return _BATCH
     if origin is tuple and not _is_pair(kind, table):
         return table[-1]
-    return next(row for row in table if row.fits(origin))
+    return next(rule for rule in table if rule.matches(origin))
 
 
-def _is_pair(kind: Any, table: tuple[Answer, ...]) -> bool:
-    """Whether a tuple is one that has a meaning; any other one is a value."""
+def _is_pair(kind: Any, table: tuple[Rule, ...]) -> bool:
+    """Whether a tuple type is `(attributes, data)` or `(body, status, headers)`, not a value."""
     members = get_args(kind)
     if table is not EVENT_ANSWERS or not members:
         return True

@@ -1,6 +1,6 @@
-"""Says what a function is, what it receives and what it answers; nothing is served.
+"""The command `check`: report the parameters, responses and faults of a function.
 
-`docs/check.md` describes the JSON, whose shape is stable.
+Nothing is served. `docs/check.md` describes the JSON, whose shape is stable.
 """
 
 import textwrap
@@ -17,36 +17,36 @@ from pyfunc.function.signature import Binding, Plan, compile_plan
 from pyfunc.function.sources import Conversion
 from pyfunc.settings import OPTIONS, Settings
 
-__all__ = ["describe", "report", "run"]
+__all__ = ["check", "describe", "report"]
 
 WIDTH = 80
 Report = Mapping[str, Any]
 
 
-def run(
-    settings: Settings, say: Callable[[str], None], json: bool = False, strict: bool = False
+def check(
+    settings: Settings, echo: Callable[[str], None], json: bool = False, strict: bool = False
 ) -> int:
     """Print the report.
 
     Args:
-        settings: The options that `start` would have.
-        say: Prints a text.
-        json: Print it for machines.
-        strict: Take warnings for faults.
+        settings: The options, as for `start`.
+        echo: Prints a text.
+        json: Print JSON.
+        strict: Treat warnings as faults.
 
     Returns:
-        The exit code: 0 where the function can be served, else 1.
+        The exit code: 0 if the function can be served, else 1.
     """
-    found = report(settings)
-    say(msgspec.json.format(msgspec.json.encode(found)).decode() if json else describe(found))
-    return 1 if found["errors"] or (strict and found["warnings"]) else 0
+    result = report(settings)
+    echo(msgspec.json.format(msgspec.json.encode(result)).decode() if json else describe(result))
+    return 1 if result["errors"] or (strict and result["warnings"]) else 0
 
 
 # --- the report -----------------------------------------------------------------------------------
 
 
 def report(settings: Settings) -> Report:
-    """Everything that is known of the function that `start` would serve with these settings."""
+    """Examine the function that `start` would serve with these settings."""
     try:
         loaded = load(settings.search_path, settings.module_name, settings.function_name)
     except StartupError as error:
@@ -65,7 +65,7 @@ def _document(
     errors: Sequence[str] = (),
     hint: str | None = None,
 ) -> Report:
-    found = warnings(loaded, plan, settings) if loaded else []
+    findings = warnings(loaded, plan, settings) if loaded else []
     return {
         "ok": not errors,
         "function": _function(loaded, plan) if loaded else None,
@@ -73,7 +73,7 @@ def _document(
         "answers": _answers(loaded, plan, settings) if loaded and plan else [],
         "hooks": list(loaded.hooks) if loaded else [],
         "options": [*_options(settings)],
-        "warnings": [{"code": one.code, "message": one.message} for one in found],
+        "warnings": [{"code": finding.code, "message": finding.message} for finding in findings],
         "errors": list(errors),
         "hint": hint,
     }
@@ -101,7 +101,7 @@ def _parameter(binding: Binding) -> Report:
 
 
 def _absent(binding: Binding) -> str:
-    """What becomes of the parameter where the caller sends nothing for it."""
+    """Classify what happens if a request has nothing for a parameter."""
     source = binding.source
     if source is None:
         return "default"
@@ -133,14 +133,14 @@ def _options(settings: Settings) -> Iterator[Report]:
         if value != option.default:
             yield {
                 "name": option.name,
-                "value": _plain(value),
-                "default": _plain(option.default),
+                "value": _json_value(value),
+                "default": _json_value(option.default),
                 "flag": option.long_flag,
                 "variable": option.variable,
             }
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, tuple):
         return [str(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)
@@ -149,15 +149,15 @@ def _plain(value: Any) -> Any:
 # --- for people -----------------------------------------------------------------------------------
 
 
-def describe(found: Report) -> str:
+def describe(report: Report) -> str:
     """The report as text of 80 columns."""
-    sections = [_headline(found)] if found["function"] else []
-    sections += [_section(title, lines(found)) for title, lines in _SECTIONS]
-    return "\n\n".join([*filter(None, sections), _verdict(found)])
+    sections = [_headline(report)] if report["function"] else []
+    sections += [_section(title, lines(report)) for title, lines in _SECTIONS]
+    return "\n\n".join([*filter(None, sections), _verdict(report)])
 
 
-def _headline(found: Report) -> str:
-    function = found["function"]
+def _headline(report: Report) -> str:
+    function = report["function"]
     if function["kind"] is None:
         return f"{function['place']} {function['name']}"
     words = ["async" if function["async"] else "sync"]
@@ -171,8 +171,8 @@ def _section(title: str, lines: list[str]) -> str:
     return "\n".join([title, *lines]) if lines else ""
 
 
-def _parameters(found: Report) -> list[str]:
-    return _table([(row["name"], _received(row)) for row in found["parameters"]])
+def _parameters(report: Report) -> list[str]:
+    return _table([(row["name"], _received(row)) for row in report["parameters"]])
 
 
 def _received(row: Report) -> str:
@@ -191,12 +191,12 @@ _ABSENT: Mapping[str, str] = {
 }
 
 
-def _returned(found: Report) -> list[str]:
-    return _table([(row["returned"], row["answered"]) for row in found["answers"]])
+def _returned(report: Report) -> list[str]:
+    return _table([(row["returned"], row["answered"]) for row in report["answers"]])
 
 
-def _hooks(found: Report) -> list[str]:
-    return _table([(name, _HOOKS.get(name, "")) for name in found["hooks"]])
+def _hooks(report: Report) -> list[str]:
+    return _table([(name, _HOOKS.get(name, "")) for name in report["hooks"]])
 
 
 _HOOKS: Mapping[str, str] = {
@@ -207,8 +207,8 @@ _HOOKS: Mapping[str, str] = {
 }
 
 
-def _changed(found: Report) -> list[str]:
-    return _table([(row["variable"], _choice(row)) for row in found["options"]])
+def _changed(report: Report) -> list[str]:
+    return _table([(row["variable"], _choice(row)) for row in report["options"]])
 
 
 def _choice(row: Report) -> str:
@@ -223,13 +223,13 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _warnings(found: Report) -> list[str]:
-    return _bullets([warning["message"] for warning in found["warnings"]])
+def _warnings(report: Report) -> list[str]:
+    return _bullets([warning["message"] for warning in report["warnings"]])
 
 
-def _errors(found: Report) -> list[str]:
-    hint = _wrapped(found["hint"], "    ", "    ") if found["hint"] else []
-    return [*_bullets(found["errors"]), *hint]
+def _errors(report: Report) -> list[str]:
+    hint = _wrapped(report["hint"], "    ", "    ") if report["hint"] else []
+    return [*_bullets(report["errors"]), *hint]
 
 
 Lines = Callable[[Report], list[str]]
@@ -243,9 +243,9 @@ _SECTIONS: tuple[tuple[str, Lines], ...] = (
 )
 
 
-def _verdict(found: Report) -> str:
-    count = len(found["warnings"])
-    if found["errors"]:
+def _verdict(report: Report) -> str:
+    count = len(report["warnings"])
+    if report["errors"]:
         return "It cannot be served."
     return "It can be served" + (f", with {count} warning{'s'[: count > 1]}." if count else ".")
 

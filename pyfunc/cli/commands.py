@@ -1,18 +1,14 @@
-"""The table of commands: name, what it does, an example, its flags, and the room that runs it.
+"""The table of commands: summary, example, flags, and how to load each.
 
-A row costs nothing until its command is given: its room is imported then.
+A command is loaded once it is chosen, so that none waits for the imports of another.
 """
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from pyfunc.errors import SettingsError
 from pyfunc.settings import OPTIONS, Settings
 
 __all__ = ["COMMANDS", "Arguments", "Command", "Flag"]
@@ -21,176 +17,153 @@ EVERY_GROUP = tuple(dict.fromkeys(option.group for option in OPTIONS))
 
 
 class Flag(msgspec.Struct, frozen=True):
-    """Something that one command takes on the command line alone, as argparse is told of it."""
+    """A flag or an argument of one command.
+
+    Args:
+        names: The flags, or the name of the argument.
+        help: Its meaning, in a line.
+        extra: Further arguments of `argparse.ArgumentParser.add_argument`.
+    """
 
     names: tuple[str, ...]
     help: str
-    more: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """What was given on the command line."""
+    """The arguments of a command.
+
+    Args:
+        settings: The options, from the command line and the environment.
+        flags: The values of the command's own flags, by name.
+        options: The texts of the options on the command line, by field of `Settings`.
+        echo: Prints a line to standard output.
+        warn: Prints a line to standard error.
+    """
 
     settings: Settings
     flags: Mapping[str, Any]
-    """The values of the command's own flags, by name."""
     options: Mapping[str, str]
-    """The text of each option that was given, by field of `Settings`."""
-    say: Callable[[str], None]
-    """Prints a line for the user."""
+    echo: Callable[[str], None]
     warn: Callable[[str], None]
-    """Prints a line beside the output, where no program takes it for a part of that."""
+
+
+Run = Callable[[Arguments], int]
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One command.
+    """A command.
 
     Args:
-        name: What the user types.
+        name: The word on the command line.
         summary: What it does, in a line.
-        example: Commands to copy, one a line.
-        run: Does it; returns the exit code.
-        groups: The groups of options that matter to it.
-        options: Options of other groups that matter to it.
-        flags: What it takes besides.
+        example: Commands to copy, one per line.
+        load: Imports its modules, and returns the callable that runs it and returns the exit code.
+        groups: The groups of options that apply to it.
+        options: Options of other groups that apply to it.
+        flags: Its own flags.
     """
 
     name: str
     summary: str
     example: str
-    run: Callable[[Arguments], int]
+    load: Callable[[], Run]
     groups: tuple[str, ...] = EVERY_GROUP
     options: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
 
 
-def _flag(*names: str, help: str, **more: Any) -> Flag:
-    return Flag(names, help, MappingProxyType(more))
+def _flag(*names: str, help: str, **extra: Any) -> Flag:
+    return Flag(names, help, MappingProxyType(extra))
 
 
 def _switch(*names: str, help: str) -> Flag:
     return _flag(*names, help=help, action="store_true")
 
 
-# Each command loads its own rooms only, so that none pays for another's.
+def _start() -> Run:
+    _import_aiohttp()
+    from pyfunc.cli.start import start
+
+    return lambda arguments: start(arguments.settings)
 
 
-def _check(arguments: Arguments) -> int:
-    from pyfunc.fastpath.late_imports import import_aiohttp
+def _check() -> Run:
+    _import_aiohttp()
+    from pyfunc.cli.check import check
 
-    import_aiohttp()  # before any other room does
-
-    from pyfunc.cli.check import run
-
-    return run(arguments.settings, arguments.say, **arguments.flags)
+    return lambda arguments: check(arguments.settings, arguments.echo, **arguments.flags)
 
 
-def _dev(arguments: Arguments) -> int:
-    from pyfunc.cli.dev import run
+def _invoke() -> Run:
+    _import_aiohttp()
+    from pyfunc.cli.invoke import invoke
+    from pyfunc.cli.invoke_request import InvokeFlags
 
-    return run(arguments.settings, arguments.options)
+    def run(arguments: Arguments) -> int:
+        flags = {name: value for name, value in arguments.flags.items() if value is not None}
+        return invoke(arguments.settings, arguments.echo, InvokeFlags(**flags))
 
-
-def _invoke(arguments: Arguments) -> int:
-    from pyfunc.fastpath.late_imports import import_aiohttp
-
-    import_aiohttp()  # before any other room does
-
-    from pyfunc.cli.invoke import Wanted, run
-
-    given = {name: value for name, value in arguments.flags.items() if value is not None}
-    return run(arguments.settings, arguments.say, Wanted(**given))
+    return run
 
 
-def _manifest(arguments: Arguments) -> int:
-    from pyfunc.cli.manifest import run
+def _dev() -> Run:
+    from pyfunc.cli.dev import dev
 
-    return run(
-        arguments.settings, arguments.options, arguments.say, arguments.warn, **arguments.flags
+    return lambda arguments: dev(arguments.settings, arguments.options)
+
+
+def _manifest() -> Run:
+    from pyfunc.cli.manifest import manifest
+
+    return lambda arguments: manifest(
+        arguments.settings, arguments.options, arguments.echo, arguments.warn, **arguments.flags
     )
 
 
-def _new(arguments: Arguments) -> int:
-    from pyfunc.cli.new import run
+def _new() -> Run:
+    from pyfunc.cli.new import new
 
-    return run(arguments.say, **arguments.flags)
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Imports make what stays: to look for garbage in it meanwhile, and later, is time lost."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    return lambda arguments: new(arguments.echo, **arguments.flags)
 
 
-def _start(arguments: Arguments) -> int:
-    with _no_garbage():
-        from pyfunc.fastpath.late_imports import import_aiohttp
+def _import_aiohttp() -> None:
+    """Import aiohttp before any other module does, without its client."""
+    from pyfunc.fastpath.late_imports import import_aiohttp
 
-        import_aiohttp()  # before any other room does
-
-        from pyfunc.app import create_app
-        from pyfunc.server.cpus import usable_cpus
-        from pyfunc.server.process import run
-        from pyfunc.telemetry import logs
-        from pyfunc.telemetry.setup import share
-
-    settings = arguments.settings
-    logs.configure(
-        settings.log_level,
-        settings.log_format,
-        debug=settings.debug,
-        color=not settings.no_color,
-    )
-    if (workers := settings.workers or usable_cpus()) > 1:
-        return _workers()(create_app, settings, workers, share)
-
-    return run(partial(create_app, settings), settings)
-
-
-def _workers() -> Callable[..., int]:
-    try:
-        from pyfunc.server.workers import run_workers
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"several workers need {error.name}: install pyfunc-invoker with the extra `workers`,"
-            " or set --workers 1"
-        ) from None
-    return run_workers
+    import_aiohttp()
 
 
 _MANY: Mapping[str, Any] = MappingProxyType({"action": "append"})
 
 _INVOKE_FLAGS = (
-    _flag("--data", metavar="TEXT", help="the data: JSON, or text"),
-    _flag("--data-file", metavar="FILE", help="a file with the data; - for standard input"),
-    _flag("--content-type", metavar="TYPE", help="what the data is (default: found out)"),
-    _flag("--type", help="the event's type (default: com.example.sample)"),
-    _flag("--source", metavar="URI", help="the event's source (default: /pyfunc/sample)"),
-    _flag("--subject", metavar="TEXT", help="the event's subject (default: none)"),
-    _flag("--id", help="the event's id (default: a new one)"),
-    _flag("--extension", metavar="NAME=VALUE", help="an extension; may be repeated", **_MANY),
+    _flag("--data", metavar="TEXT", help="the data, as JSON or text"),
+    _flag("--data-file", metavar="FILE", help="file with the data; - for standard input"),
+    _flag("--content-type", metavar="TYPE", help="media type of the data (default: guessed)"),
+    _flag("--type", help="type of the event (default: com.example.sample)"),
+    _flag("--source", metavar="URI", help="source of the event (default: /pyfunc/sample)"),
+    _flag("--subject", metavar="TEXT", help="subject of the event (default: none)"),
+    _flag("--id", help="id of the event (default: a new one)"),
+    _flag(
+        "--extension", metavar="NAME=VALUE", help="extension attribute; may be repeated", **_MANY
+    ),
     _flag(
         "--mode",
         choices=("binary", "structured", "batched"),
-        help="the content mode of the event (default: binary)",
+        help="content mode of the event (default: binary)",
     ),
     _flag(
         "--event-file",
         metavar="FILE",
-        help="a file with an event, or an array of events, in JSON; - for standard input",
+        help="JSON file with an event or an array of events; - for standard input",
     ),
-    _flag("--method", help="send no event but a plain request with this method"),
-    _flag("--path", default="/", help="the path (default: /)"),
-    _flag("--query", metavar="NAME=VALUE", help="a part of the query; may be repeated", **_MANY),
-    _flag("--header", metavar="NAME:VALUE", help="a header; may be repeated", **_MANY),
-    _flag("--url", help="send it to a server that is running, not to the function here"),
-    _switch("--json", help="show the answer for machines"),
-    _switch("--curl", help="show the curl command that sends the same, and send nothing"),
+    _flag("--method", help="send a plain request with this method instead of an event"),
+    _flag("--path", default="/", help="path of the request (default: /)"),
+    _flag("--query", metavar="NAME=VALUE", help="query parameter; may be repeated", **_MANY),
+    _flag("--header", metavar="NAME:VALUE", help="header field; may be repeated", **_MANY),
+    _flag("--url", help="send the request to a running server instead"),
+    _switch("--json", help="print the response as JSON"),
+    _switch("--curl", help="print the equivalent curl command, and send nothing"),
 )
 
 _MANIFEST_FLAGS = (
@@ -199,25 +172,27 @@ _MANIFEST_FLAGS = (
         dest="platform",
         choices=("knative", "kubernetes", "func"),
         default="knative",
-        help="the platform (default: knative)",
+        help="platform (default: knative)",
     ),
-    _flag("--name", help="of the service (default: after the directory)"),
-    _flag("--image", metavar="REFERENCE", help="the image (default: the name, tagged latest)"),
+    _flag("--name", help="name of the service (default: the directory's)"),
+    _flag("--image", metavar="REFERENCE", help="image (default: the name, tagged latest)"),
     _flag(
         "--event-type",
         metavar="TYPE",
         dest="event_types",
-        help="a type of events to get from the broker; may be repeated",
+        help="event type to subscribe to at the broker; may be repeated",
         **_MANY,
     ),
-    _flag("--broker", metavar="NAME", default="default", help="the broker (default: default)"),
+    _flag(
+        "--broker", metavar="NAME", default="default", help="name of the broker (default: default)"
+    ),
     _flag(
         "--dead-letter",
         metavar="NAME",
         default="dead-letter",
-        help="the service that gets what could not be delivered, or none (default: dead-letter)",
+        help="service for undeliverable events, or none (default: dead-letter)",
     ),
-    _switch("--sink-binding", help="tell the function where the broker is, in K_SINK"),
+    _switch("--sink-binding", help="set K_SINK to the address of the broker"),
 )
 
 COMMANDS: tuple[Command, ...] = (
@@ -229,19 +204,19 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "check",
-        "tell whether the function can be served, what it receives and what it answers",
+        "check that the function can be served; describe its parameters and responses",
         "python -m pyfunc check\n"
         "python -m pyfunc check --strict\n"
         "python -m pyfunc check --json | jq .parameters",
         _check,
         flags=(
-            _switch("--json", help="the same for machines, on standard output"),
-            _switch("--strict", help="end with 1 where there are warnings"),
+            _switch("--json", help="print the report as JSON"),
+            _switch("--strict", help="exit with code 1 if there are warnings"),
         ),
     ),
     Command(
         "invoke",
-        "invoke the function once, and tell what a broker would do with the answer",
+        "invoke the function once, and show what a broker would do with the response",
         "python -m pyfunc invoke\n"
         "python -m pyfunc invoke --type com.example.order --data '{\"n\": 1}'\n"
         "python -m pyfunc invoke --event-file event.json --mode binary\n"
@@ -253,7 +228,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "dev",
-        "serve the function on localhost, anew whenever a file is saved",
+        "serve on localhost, reloading on save",
         "python -m pyfunc dev\npython -m pyfunc dev --port 9000",
         _dev,
         ("function", "limits", "events", "logs"),
@@ -261,7 +236,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "manifest",
-        "print what a cluster has to know to run the function",
+        "print manifests that run the function on a cluster",
         "python -m pyfunc manifest --image example.com/greet:1.0 | kubectl apply -f -\n"
         "python -m pyfunc manifest --event-type com.example.order --broker events\n"
         "python -m pyfunc manifest --for kubernetes --timeout 60 --concurrency 20",
@@ -270,17 +245,17 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "new",
-        "make a directory with a function, its test and what it takes to deploy it",
+        "create a directory with a function, its test and files to deploy it",
         "python -m pyfunc new my-function\npython -m pyfunc new my-function --template typed",
         _new,
         (),
         flags=(
-            _flag("name", metavar="NAME", help="the directory, and the name of the function"),
+            _flag("name", metavar="NAME", help="directory, whose name is that of the service"),
             _flag(
                 "--template",
                 choices=("http", "event", "typed", "batch", "stream"),
                 default="http",
-                help="what kind of function (default: http)",
+                help="kind of function (default: http)",
             ),
         ),
     ),

@@ -1,7 +1,7 @@
-"""Serves the function while it is written: a saved file restarts the server.
+"""The command `dev`: serve on localhost, reloading on save.
 
-aiohttp-devtools' runserver does it: this process watches the directory, one of its own serves. What
-it serves is `devapp`, which shows what is wrong with the function instead of dying of it.
+This process runs aiohttp-devtools' runserver, which watches the directory; a child process serves
+the application of `devapp`.
 """
 
 import contextlib
@@ -18,28 +18,31 @@ from pyfunc.server.listeners import listen
 from pyfunc.settings import Address, Settings, export
 from pyfunc.telemetry import logs
 
-__all__ = ["run"]
+__all__ = ["dev"]
 
 logger = logging.getLogger("pyfunc")
 
 Runserver = Callable[..., Mapping[str, Any]]
 
 
-def run(settings: Settings, options: Mapping[str, str]) -> int:
-    """Serve until a signal says to stop; the exit code.
+def dev(settings: Settings, options: Mapping[str, str]) -> int:
+    """Serve until a signal ends the process.
 
     Args:
         settings: The options.
-        options: The text of those that were given as flags, by field of `Settings`.
+        options: The texts of those on the command line, by field of `Settings`.
+
+    Returns:
+        The exit code, 0.
 
     Raises:
-        ListenError: The port is taken.
-        StartupError: aiohttp-devtools is not installed, or there is no such directory.
+        ListenError: The port is in use.
+        StartupError: aiohttp-devtools is not installed, or the search path is not a directory.
     """
     runserver = _runserver()
     directory = Path(settings.search_path).absolute()
     if not directory.is_dir():
-        raise StartupError(f"the search path {settings.search_path} is no directory")
+        raise StartupError(f"the search path {settings.search_path} is not a directory")
     logs.configure(
         settings.log_level,
         devapp.log_format(settings),
@@ -48,7 +51,7 @@ def run(settings: Settings, options: Mapping[str, str]) -> int:
     )
     host = settings.host or devapp.LOCALHOST
     port = _free_port(host, settings.port)
-    export({**options, "host": host, "port": str(port)})  # for the process that serves
+    export({**options, "host": host, "port": str(port)})  # for the child process
     devapp.listen_on(host)
     logger.info("watching %s, serving on http://%s:%d", directory, host, port)
     _watch(runserver, directory, host, port)
@@ -63,7 +66,7 @@ def _runserver() -> Runserver:
         raise StartupError(
             "dev needs aiohttp-devtools: python -m pip install aiohttp-devtools"
         ) from None
-    # One tells of a second server, which only browsers that reload pages ask; one of each change.
+    # They log the address of a server for live reload, which is off, and each changed file.
     for name in ("adev.server.dft", "watchfiles"):
         logging.getLogger(name).setLevel(logging.WARNING)
     prepare: Runserver = runserver
@@ -71,12 +74,12 @@ def _runserver() -> Runserver:
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port, found free; the same one for every restart, where any would do."""
-    (sock, *others) = listen([Address(host, port)])
-    with contextlib.ExitStack() as opened:
-        for each in (sock, *others):
-            opened.enter_context(each)
-        return int(sock.getsockname()[1])
+    """Check that the port is free, or choose one, so that each restart uses the same."""
+    sockets = listen([Address(host, port)])
+    with contextlib.ExitStack() as stack:
+        for sock in sockets:
+            stack.enter_context(sock)
+        return int(sockets[0].getsockname()[1])
 
 
 def _watch(runserver: Runserver, directory: Path, host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""The application that `dev` serves, made in a process of its own after each change."""
+"""The application that `dev` serves, created in a new process after each change."""
 
 import logging
 
@@ -18,30 +18,30 @@ logger = logging.getLogger("pyfunc")
 
 
 def app_factory() -> web.Application:
-    """The function's application; where it cannot be served, one that says why."""
+    """Create the application of the function, or one that responds with the fault."""
     settings = replace(Settings.resolve(), debug=True, access_log=True)
     logs.configure(settings.log_level, log_format(settings), color=not settings.no_color)
-    logging.getLogger("aiohttp.access").disabled = True  # the function has a log of its own
+    logging.getLogger("aiohttp.access").disabled = True  # pyfunc logs requests itself
     listen_on(settings.host or LOCALHOST)
     try:
         app = create_app(settings)
     except StartupError as error:
         logger.critical("%s", error)
-        logger.info("it will be tried again when a file is saved")
-        return _explaining(str(error))
-    app.on_startup.append(_tell)
+        logger.info("retrying when a file is saved")
+        return _fault_app(str(error))
+    app.on_startup.append(_log_loaded)
     return app
 
 
 def log_format(settings: Settings) -> str:
-    """Text, which people read, unless something else was chosen."""
+    """Return the format of the log: text, unless the user set another."""
     return "text" if settings.log_format == "auto" else settings.log_format
 
 
 def listen_on(host: str) -> None:
-    """Have aiohttp-devtools listen on one interface; 1.1 has a constant for all of them.
+    """Set the interface of aiohttp-devtools, where version 1.1 has a constant for all interfaces.
 
-    Goes when its runserver has an option for that; `test_dev` will tell.
+    To be removed once its runserver has an option; a test in `test_dev` will fail then.
     """
     # of the extra `dev`
     from aiohttp_devtools.runserver import serve  # type: ignore[import-untyped]
@@ -49,11 +49,11 @@ def listen_on(host: str) -> None:
     serve.HOST = host
 
 
-async def _tell(_: web.Application) -> None:
+async def _log_loaded(_: web.Application) -> None:
     logger.info("the function is loaded")
 
 
-def _explaining(error: str) -> web.Application:
+def _fault_app(error: str) -> web.Application:
     async def explain(_: web.Request) -> web.Response:
         return web.Response(status=500, text=f"The function cannot be served.\n\n{error}\n")
 

@@ -1,7 +1,7 @@
-"""The manifests of a function: documents for `kubectl apply`.
+"""The command `manifest`: documents for `kubectl apply`, or for `func`.
 
-Their texts are in `manifests`; what is filled in there comes from `cluster` and from what `check`
-knows of the function.
+The folder `manifests` has the templates. Their values come from the deployment, whose numbers
+`sizing` calculates and `validation` checks.
 """
 
 import math
@@ -13,38 +13,34 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from pyfunc.cli.cluster import (
-    NOWHERE,
+from pyfunc.cli.deployment import NO_DEAD_LETTER, Deployment, nearest_name, trigger_name
+from pyfunc.cli.sizing import (
     PRE_STOP,
-    Deployment,
     admitted,
-    doubts,
-    grace,
+    grace_period,
     memory,
-    near,
-    patience,
+    response_timeout,
     revision_timeout,
-    settle,
-    trigger_name,
+    size,
 )
+from pyfunc.cli.validation import deployment_warnings, validate
 from pyfunc.cli.warnings import warnings
 from pyfunc.function.loader import Loaded, load
 from pyfunc.function.signature import Plan, compile_plan
 from pyfunc.options import format_value
 from pyfunc.settings import OPTIONS, Option, Settings
 
-__all__ = ["PLATFORMS", "documents", "fill", "run"]
+__all__ = ["PLATFORMS", "documents", "fill", "manifest"]
 
-_TEXTS = Path(__file__).parent / "manifests"
-Say = Callable[[str], None]
+_TEMPLATES = Path(__file__).parent / "manifests"
 Values = Mapping[str, str]
 
 
-def run(
+def manifest(
     settings: Settings,
     options: Mapping[str, str],
-    say: Say,
-    warn: Say,
+    echo: Callable[[str], None],
+    warn: Callable[[str], None],
     *,
     platform: str,
     name: str | None = None,
@@ -55,26 +51,27 @@ def run(
     """Print the manifests of the function that `start` would serve.
 
     Args:
-        settings: Say where the function is.
-        options: The text of each option on the command line. The environment is that of this
-            machine, and says nothing of the pod's.
-        say: Prints what `kubectl apply` takes.
-        warn: Prints a line beside that.
-        platform: A name of `PLATFORMS`.
-        name: Of the service (default: that of the function's directory).
-        image: Where the image is (default: the name with `:latest`, and a warning).
-        event_types: The types of events that it gets from the broker.
+        settings: The options that locate the function.
+        options: The texts of the options on the command line; the environment of this machine is
+            not that of the pod.
+        echo: Prints the documents.
+        warn: Prints a warning.
+        platform: A key of `PLATFORMS`.
+        name: The name of the service, by default that of the function's directory.
+        image: The image, by default the name with `:latest`, and a warning.
+        event_types: The event types to subscribe to at the broker.
         flags: Other fields of `Deployment`.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        StartupError: The function cannot be served, or something cannot be used.
+        StartupError: The function cannot be served.
+        SettingsError: A flag or an option is invalid.
     """
     loaded = load(settings.search_path, settings.module_name, settings.function_name)
     plan = compile_plan(loaded.function, str(loaded))
-    name = name or near(Path(settings.search_path).resolve().name) or "function"
+    name = name or nearest_name(Path(settings.search_path).resolve().name) or "function"
     objects = PLATFORMS[platform].objects
     deployment = Deployment(
         name=name,
@@ -82,50 +79,52 @@ def run(
         takes_events=plan.takes_events,
         is_async=plan.is_async,
         event_types=tuple(dict.fromkeys(event_types or ())),
-        options={**_served(settings), **options},
+        options={**_location(settings), **options},
         **flags,
     )
-    settled = settle(platform, deployment)
+    sized = size(platform, deployment)
     texts = [text for _, text in documents(platform, deployment)]
-    say(_headline(loaded, plan) + "---\n".join(texts).rstrip())
-    unnamed = () if image or not objects else (f"no --image is named: {name}:latest stands there",)
-    found = [finding.message for finding in warnings(loaded, plan, settled)]
-    for doubt in (*unnamed, *doubts(platform, deployment, settled), *found):
-        warn(f"pyfunc: {doubt}")
+    echo(_headline(loaded, plan) + "---\n".join(texts).rstrip())
+    messages = [] if image or not objects else [f"no --image is given: using {name}:latest"]
+    messages += deployment_warnings(platform, deployment, sized)
+    messages += [warning.message for warning in warnings(loaded, plan, sized)]
+    for message in messages:
+        warn(f"pyfunc: {message}")
     return 0
 
 
-def _served(settings: Settings) -> dict[str, str]:
-    """The function that was loaded is the one that the pod serves, whoever chose it."""
-    chosen = {"module_name": settings.module_name, "function_name": settings.function_name}
-    return {n: v for n, v in chosen.items() if v and v != getattr(Settings(), n)}
+def _location(settings: Settings) -> dict[str, str]:
+    """The options with which the pod serves the same function, even if a variable named it here."""
+    names = {"module_name": settings.module_name, "function_name": settings.function_name}
+    return {n: v for n, v in names.items() if v and v != getattr(Settings(), n)}
 
 
 def _headline(loaded: Loaded, plan: Plan) -> str:
     words = ["async" if plan.is_async else "sync", *(["streaming"] if plan.is_generator else [])]
     kind = "event" if plan.takes_events else "HTTP"
-    received = ", ".join(b.source.name for b in plan.bindings if b.source) or "nothing"
-    told = f"{loaded.place} {loaded.function_name}: {' '.join(words)} {kind} function"
-    return "# " + re.sub(r"[^ -~]", "?", f"{told}; receives {received}") + "\n"
+    sources = ", ".join(b.source.name for b in plan.bindings if b.source) or "nothing"
+    subject = f"{loaded.place} {loaded.function_name}: {' '.join(words)} {kind} function"
+    return "# " + re.sub(r"[^ -~]", "?", f"{subject}; receives {sources}") + "\n"
 
 
 def documents(platform: str, deployment: Deployment) -> Iterator[tuple[str, str]]:
-    """Each document: what it is called in `manifests`, and its text.
+    """Yield the documents, each with the name of its template.
 
     Args:
-        platform: A name of `PLATFORMS`.
-        deployment: What is to run.
+        platform: A key of `PLATFORMS`.
+        deployment: The deployment.
 
     Raises:
-        SettingsError: Something cannot be used; everything of that kind is told.
+        SettingsError: The deployment is invalid; the message lists all faults.
     """
     row = PLATFORMS[platform]
-    settings = settle(platform, deployment)
+    settings = size(platform, deployment)
+    validate(platform, deployment, settings)
     values = {**_values(deployment, settings, row.environment), **row.values(deployment, settings)}
-    if row.objects and deployment.dead_letter != NOWHERE:
+    if row.objects and deployment.dead_letter != NO_DEAD_LETTER:
         values["undelivered"] = fill("dead-letter-sink", values).rstrip()
-    for text in row.texts:
-        yield text, fill(text, values)
+    for template in row.templates:
+        yield template, fill(template, values)
     for event_type in deployment.event_types if row.objects else ():
         trigger = trigger_name(deployment.name, event_type)
         yield "trigger", fill("trigger", {**values, **_scalars(trigger=trigger, type=event_type)})
@@ -133,13 +132,12 @@ def documents(platform: str, deployment: Deployment) -> Iterator[tuple[str, str]
         yield "sinkbinding", fill("sinkbinding", values)
 
 
-def fill(text: str, values: Values) -> str:
-    """A text of `manifests` with values for its placeholders.
+def fill(template: str, values: Values) -> str:
+    """Substitute the placeholders of a template.
 
-    A value of several lines is indented as its placeholder is; a line without anything is left out.
+    Each line of a value is indented like its placeholder; empty lines are removed.
     """
-    template = Template((_TEXTS / f"{text}.yaml").read_text(encoding="utf-8"))
-    lines = template.template.splitlines()
+    lines = (_TEMPLATES / f"{template}.yaml").read_text(encoding="utf-8").splitlines()
     return "".join(filter(str.strip, (_line(line, values) for line in lines)))
 
 
@@ -167,7 +165,7 @@ def _values(deployment: Deployment, settings: Settings, environment: Mapping[str
         "memory": memory(settings),
         "concurrency": str(admitted(settings)),
         "cpu": str(settings.workers),
-        "together": "PYFUNC_CONCURRENCY in each worker" if settings.workers > 1 else _TOGETHER,
+        "together": "PYFUNC_CONCURRENCY in each worker" if settings.workers > 1 else _SAME,
         "env": _environment(deployment, settings, environment),
         "undelivered": _LOST,
     }
@@ -176,14 +174,14 @@ def _values(deployment: Deployment, settings: Settings, environment: Mapping[str
 def _kubernetes(deployment: Deployment, settings: Settings) -> Values:
     named = {"http": settings.port, "metrics": settings.metrics_port}
     ports = {name: port for name, port in named.items() if port}
-    startup = settings.startup_timeout if deployment.chose("startup_timeout") else 0
+    startup = settings.startup_timeout if deployment.sets("startup_timeout") else 0
     return {
-        "grace": str(grace(settings)),
+        "grace": str(grace_period(settings)),
         "pre_stop": str(PRE_STOP),
         "startup": str(math.ceil(startup) or 30),
         "ports": "\n".join(f"- name: {name}\n  containerPort: {ports[name]}" for name in ports),
         "reachable": "\n".join(f"- port: {name}" for name in ports),
-        "wait": str(patience(settings) + 5),
+        "wait": str(response_timeout(settings) + 5),
         "api": "v1",
         "workload_api": "apps/v1",
         "workload": "Deployment",
@@ -204,10 +202,8 @@ def _knative(deployment: Deployment, settings: Settings) -> Values:
     }
 
 
-_TOGETHER = "The same as PYFUNC_CONCURRENCY"
-_LOST = (
-    "# What is still not taken then is lost, unless a `deadLetterSink` is here or at the broker."
-)
+_SAME = "The same as PYFUNC_CONCURRENCY"
+_LOST = "# Events that still fail are lost, unless a `deadLetterSink` is set here or at the broker."
 
 
 def _func(deployment: Deployment, settings: Settings) -> Values:
@@ -228,7 +224,7 @@ def _func(deployment: Deployment, settings: Settings) -> Values:
 
 _SERVING = "serving.knative.dev/v1"
 _INSIDE = (
-    "# The broker is inside the cluster. Without this label the world may send events too.\n"
+    "# The broker is inside the cluster. Without this label, anyone may send events.\n"
     "networking.knative.dev/visibility: cluster-local"
 )
 
@@ -236,14 +232,14 @@ _INSIDE = (
 # --- the environment ------------------------------------------------------------------------------
 
 _BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
-# The image knows where its files are, and the manifest itself which port it serves.
-_NEVER = frozenset({"search_path", "port"})
-_THREADS = "As many as there are threads, so that an invocation of a `def` never waits for one."
-_NO_THREADS = "An `async def` waits without a thread; what waits takes memory."
+# The image sets the search path, and the manifest itself states the port.
+_OMITTED = frozenset({"search_path", "port"})
+_THREADS = "The number of threads, so that an invocation of a `def` never waits for one."
+_NO_THREADS = "An `async def` needs no thread, but each waiting invocation takes memory."
 
 
 def _environment(deployment: Deployment, settings: Settings, always: Mapping[str, str]) -> str:
-    others = (name for name in _BY_NAME if name not in _NEVER and _differs(name, settings))
+    others = (name for name in _BY_NAME if name not in _OMITTED and _differs(name, settings))
     names = dict.fromkeys([*always, *others])
     return "\n".join(_variable(name, deployment, settings, always.get(name, "")) for name in names)
 
@@ -263,7 +259,7 @@ def _variable(name: str, deployment: Deployment, settings: Settings, reason: str
 # --- YAML -----------------------------------------------------------------------------------------
 
 _is_plain = re.compile(r"[A-Za-z/][A-Za-z0-9._/@:-]*[A-Za-z0-9]", re.ASCII).fullmatch
-# What YAML 1.1 takes for something else than a text.
+# Words that are not strings in YAML 1.1.
 _WORDS = frozenset({"false", "n", "no", "null", "off", "on", "true", "y", "yes"})
 
 
@@ -276,25 +272,25 @@ def _scalar(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """In double quotes, with whatever is not plain ASCII escaped."""
-    return '"' + re.sub(r"[^ !#-\[\]-~]", lambda found: f"\\U{ord(found[0]):08X}", text) + '"'
+    """Quote a text, escaping all but printable ASCII."""
+    return '"' + re.sub(r"[^ !#-\[\]-~]", lambda match: f"\\U{ord(match[0]):08X}", text) + '"'
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A row: what is said to one platform.
+    """The documents for a platform.
 
     Args:
-        texts: Which texts of `manifests`.
-        values: What is filled in there alone.
-        environment: Options that are always said, and why they are what they are.
+        templates: The names of the templates.
+        values: Calculates the values that only these templates use.
+        environment: Options that are always stated, each with a comment.
+        objects: Whether the documents are Kubernetes objects; those of `func` need no image.
     """
 
-    texts: tuple[str, ...]
+    templates: tuple[str, ...]
     values: Callable[[Deployment, Settings], Values]
     environment: Mapping[str, str]
     objects: bool = True
-    """Whether documents for `kubectl`; else one for a tool, which needs no image yet."""
 
 
 PLATFORMS: Mapping[str, Platform] = {

@@ -1,6 +1,6 @@
-"""What can be served and will hurt later: found in a plan, in the hooks, and in the source text.
+"""Warnings about functions that can be served, but will fail or surprise later.
 
-Each row of `PITFALLS` looks for one thing; nothing of the user's is called for this.
+Each row of `PITFALLS` examines the plan, the hooks or the source code. No user code is called.
 """
 
 import ast
@@ -18,25 +18,29 @@ __all__ = ["PITFALLS", "Finding", "Pitfall", "warnings"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that will hurt."""
+    """A warning.
+
+    Args:
+        code: A stable identifier, for programs.
+        message: The text for people.
+    """
 
     code: str
-    """A word for machines; it stays what it is."""
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is looked at."""
+    """The function to examine."""
 
     loaded: Loaded
     settings: Settings
     plan: Plan | None
     tree: ast.AST | None
-    """The function as it is written, where its source is at hand."""
+    """The syntax tree of the function, if its source is available."""
 
     def parameter(self, source: str) -> str | None:
-        """The name of the parameter that receives this source."""
+        """Return the name of the parameter that receives a source."""
         bindings = self.plan.bindings if self.plan else ()
         return next((b.parameter for b in bindings if b.source and b.source.name == source), None)
 
@@ -46,18 +50,18 @@ Find = Callable[[Subject], Iterator[str]]
 
 @dataclass(frozen=True, slots=True)
 class Pitfall:
-    """A row: a word for machines, and what finds it."""
+    """A check: the code of its warnings, and the function that yields their messages."""
 
     code: str
     find: Find
 
 
 def warnings(loaded: Loaded, plan: Plan | None, settings: Settings) -> list[Finding]:
-    """Everything that will hurt, in the order of the table.
+    """List the warnings, in the order of the table.
 
     Args:
         loaded: The function and its hooks.
-        plan: Its plan; `None` where it cannot be bound, so that only the hooks are looked at.
+        plan: Its plan; `None` if it is invalid, so that only the hooks are checked.
         settings: The options.
     """
     subject = Subject(loaded, settings, plan, _tree(loaded))
@@ -71,8 +75,8 @@ def _sync_view_in_async(subject: Subject) -> Iterator[str]:
     for name, types in _annotated(subject):
         if subject.plan and subject.plan.is_async and "pyfunc.request.view.Request" in types:
             yield (
-                f"{name} is a pyfunc.Request, which is made for a plain `def`: its whole body is"
-                " read before the call. Annotate it aiohttp.web.Request, or not at all"
+                f"{name} is a pyfunc.Request, which is meant for a plain `def`: the whole body is"
+                " read before the call. Annotate it with aiohttp.web.Request, or not at all"
             )
 
 
@@ -89,7 +93,7 @@ _AIOHTTP_REQUEST = frozenset({"aiohttp.web_request.Request", "aiohttp.web_reques
 
 
 def _annotated(subject: Subject) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Parameters that got their source by its type."""
+    """Yield the parameters whose source follows from their type."""
     for binding in subject.plan.bindings if subject.plan else ():
         if binding.source is not None and not binding.source.parameters:
             yield binding.parameter, binding.source.types
@@ -99,15 +103,15 @@ def _data_and_body(subject: Subject) -> Iterator[str]:
     data = subject.parameter("data") or subject.parameter("event")
     if data is None:
         return
-    told = (
-        "the body of an event in structured mode is the whole event, and of a batch all of them."
-        f" Take the data from {data}"
+    reason = (
+        "in structured mode the body is the whole event, in batched mode all events. Take the data"
+        f" from {data}"
     )
     if body := subject.parameter("body"):
-        yield f"{body} is the HTTP body beside {data}: {told}"
+        yield f"{body} is the HTTP body beside {data}: {reason}"
     request = subject.parameter("request")
     for name in sorted(_BODY_READS.intersection(_attributes_of(request, subject.tree))):
-        yield f"{request}.{name} reads the HTTP body beside {data}: {told}"
+        yield f"{request}.{name} reads the HTTP body beside {data}: {reason}"
 
 
 _BODY_READS = frozenset(
@@ -117,7 +121,7 @@ _BODY_READS = frozenset(
 
 
 def _attributes_of(name: str | None, tree: ast.AST | None) -> set[str]:
-    """Every `name.attribute` in the function."""
+    """Collect the attributes of a name in the function."""
     return {
         node.attr
         for node in ast.walk(tree or ast.Module([], []))
@@ -135,19 +139,19 @@ def _hook_with_parameters(subject: Subject) -> Iterator[str]:
         if names := parameter_names(hook):
             yield (
                 f"the hook {name} has the parameter{'s'[: len(names) > 1]} {', '.join(names)}:"
-                " hooks are called without any"
+                " hooks are called without arguments"
             )
 
 
 def _named_like_a_hook(subject: Subject) -> Iterator[str]:
     for name in subject.loaded.neighbours:
-        if meant := _LOOK_ALIKES.get(name):
-            yield f"{name} is never called: the hook is named {meant}"
+        if hook := _LOOK_ALIKES.get(name):
+            yield f"{name} is never called: the hook is named {hook}"
 
 
-def _hook_that_is_none(subject: Subject) -> Iterator[str]:
+def _hook_not_callable(subject: Subject) -> Iterator[str]:
     for name in subject.loaded.ignored:
-        yield f"{name} is not callable, and so no hook: make it a function"
+        yield f"the hook {name} is not callable: make it a function"
 
 
 _LOOK_ALIKES: Mapping[str, str] = {
@@ -162,21 +166,21 @@ _LOOK_ALIKES: Mapping[str, str] = {
 
 
 def _endless_loop(subject: Subject) -> Iterator[str]:
-    """A reply of the type that is received comes back through the broker, without an end."""
+    """Find replies with the received type, which a broker delivers to the function again."""
     if subject.tree is None or not (subject.plan and subject.plan.takes_events):
         return
-    told = "behind a broker whose trigger lets that type through, this never ends"
+    reason = "a broker whose trigger matches that type delivers it again, endlessly"
     if returned := _returned_as_received(subject):
-        yield f"{returned} is returned with the type it was received with: {told}"
+        yield f"{returned} is returned with the received type: {reason}"
     replied = set(_replied_types(subject.tree))
     if subject.settings.reply_type:
         replied.add(subject.settings.reply_type)
     for name in sorted(replied & set(_received_types(subject.tree))):
-        yield f"the reply has the type {name}, which the function also receives: {told}"
+        yield f"the reply has the type {name}, which the function also receives: {reason}"
 
 
 def _returned_as_received(subject: Subject) -> str | None:
-    """The event, or the attributes, where they are returned and their type is never set."""
+    """Return the parameter with the event or attributes, if returned without a new type."""
     for source in ("event", "attributes"):
         name = subject.parameter(source)
         if name and name not in _changed(subject.tree) and name in _returned(subject.tree):
@@ -185,7 +189,7 @@ def _returned_as_received(subject: Subject) -> str | None:
 
 
 def _returned(tree: ast.AST | None) -> set[str]:
-    """Names that are returned: alone, or first in a pair."""
+    """Collect the names that are returned: alone, or first in a pair."""
     names = set()
     for node in ast.walk(tree or ast.Module([], [])):
         value = node.value if isinstance(node, ast.Return | ast.Yield) else None
@@ -197,14 +201,14 @@ def _returned(tree: ast.AST | None) -> set[str]:
 
 
 def _changed(tree: ast.AST | None) -> set[str]:
-    """Names that are assigned, whose type may be set, or that somebody else is given."""
+    """Collect the names that are assigned, passed to a call, or whose type may be set."""
     names: set[str] = set()
     for node in ast.walk(tree or ast.Module([], [])):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
         elif isinstance(node, ast.Subscript) and _may_set_type(node):
             names |= _name(node.value)
-        elif isinstance(node, ast.Call) and not _only_looks(node.func):
+        elif isinstance(node, ast.Call) and not _only_reads(node.func):
             names |= set().union(*(_name(argument) for argument in node.args))
             names |= set().union(*(_name(keyword.value) for keyword in node.keywords))
             names |= _receiver(node.func)
@@ -216,13 +220,13 @@ def _may_set_type(node: ast.Subscript) -> bool:
     return isinstance(node.ctx, ast.Store) and not is_other
 
 
-def _only_looks(function: ast.expr) -> bool:
-    """Whether a call prints, logs or measures what it is given."""
+def _only_reads(function: ast.expr) -> bool:
+    """Whether a call only prints, logs or measures its arguments."""
     name = function.attr if isinstance(function, ast.Attribute) else "".join(_name(function))
-    return name in _LOOKERS
+    return name in _READERS
 
 
-_LOOKERS = frozenset(
+_READERS = frozenset(
     {"critical", "debug", "dumps", "error", "exception", "info", "isinstance", "len", "log"}
     | {"print", "repr", "str", "warning"}
 )
@@ -240,7 +244,7 @@ def _name(node: ast.AST) -> set[str]:
 
 
 def _received_types(tree: ast.AST) -> Iterator[str]:
-    """Texts that the event's type is compared with."""
+    """Yield the texts that the type of the event is compared with."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and _is_type(node.left):
             for other in node.comparators:
@@ -263,7 +267,7 @@ def _is_type(node: ast.AST) -> bool:
 
 
 def _replied_types(tree: ast.AST) -> Iterator[str]:
-    """Texts that become a `type`: assigned to `["type"]`, or under that key of a dict."""
+    """Yield the texts that become a type: assigned to `["type"]`, or under that key of a dict."""
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value="type"))], value=text):
@@ -294,13 +298,13 @@ PITFALLS: tuple[Pitfall, ...] = (
     Pitfall("data-and-body", _data_and_body),
     Pitfall("hook-with-parameters", _hook_with_parameters),
     Pitfall("named-like-a-hook", _named_like_a_hook),
-    Pitfall("hook-not-callable", _hook_that_is_none),
+    Pitfall("hook-not-callable", _hook_not_callable),
     Pitfall("endless-loop", _endless_loop),
 )
 
 
 def _tree(loaded: Loaded) -> ast.AST | None:
-    """The function as it is written; `None` where there is no source."""
+    """Parse the source of the function; `None` if there is none."""
     inner = unwrapped(loaded.function)
     code = getattr(inner, "__code__", None) or getattr(
         vars(type(inner)).get("__call__"), "__code__", None

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pyfunc.__main__ import _given, _parser
 from pyfunc.cli.commands import COMMANDS, EVERY_GROUP, Command
 from pyfunc.settings import OPTIONS, Settings
 from tests.support.serving import ROOT, pyfunc
@@ -26,21 +25,13 @@ def test_help_has_an_example_and_the_options_that_matter(row: Command) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", [row.name for row in COMMANDS if not row.flags])
-def test_a_command_alone_is_what_the_parser_makes_of_it(name: str) -> None:
-    parsed = vars(_parser().parse_args([name]))
-
-    assert _given([name]) == {key: value for key, value in parsed.items() if value is not None}
-
-
-def test_help_has_the_groups_in_the_order_of_the_options() -> None:
-    shown = pyfunc("start", "--help", cwd=ROOT).stdout
-    positions = [shown.index(f"\n{group}:\n") for group in EVERY_GROUP]
-    assert positions == sorted(positions)
-
-
 def test_groups_are_those_of_the_options() -> None:
     assert {group for command in COMMANDS for group in command.groups} <= set(EVERY_GROUP)
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=NAMES)
+def test_command_loads_what_runs_it(row: Command) -> None:
+    assert callable(row.load())
 
 
 def test_no_flag_has_the_name_of_an_option() -> None:

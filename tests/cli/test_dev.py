@@ -124,7 +124,7 @@ def test_function_that_is_wrong_from_the_start_is_waited_for(directory: Path) ->
     (directory / "func.py").write_text("raise RuntimeError('at import')\n")
     with developed(directory, ["pyfunc", "dev", "--port", "0"]) as server:
         server.answers(500, "RuntimeError: at import")
-        server.logs("it will be tried again when a file is saved")
+        server.logs("retrying when a file is saved")
         (directory / "func.py").write_text(ONE)
         server.answers(200, "one")
 
@@ -169,7 +169,7 @@ def test_port_that_is_taken_is_told(directory: Path) -> None:
 def test_search_path_that_is_none_is_told(directory: Path) -> None:
     done = pyfunc("dev", "--port", "0", "-s", "nowhere", cwd=directory)
     assert done.returncode == 3
-    assert "the search path nowhere is no directory" in done.stderr
+    assert "the search path nowhere is not a directory" in done.stderr
 
 
 def test_missing_devtools_are_told(directory: Path) -> None:

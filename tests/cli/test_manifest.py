@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pyfunc.cli.cluster import Deployment
+from pyfunc.cli.deployment import Deployment
 from pyfunc.cli.manifest import PLATFORMS, documents
 from pyfunc.settings import Settings
 from tests.support.clusters import (
@@ -205,7 +205,7 @@ def test_trigger_without_dead_letter_sink_says_so(tmp_path: Path) -> None:
     printed = Printed(tmp_path, EVENT, *IMAGE, *TYPE, "--dead-letter", "none")
     check(printed.one("Trigger"))
     assert "deadLetterSink" not in printed.one("Trigger")["spec"]["delivery"]
-    assert "is lost, unless a `deadLetterSink`" in printed.text
+    assert "are lost, unless a `deadLetterSink`" in printed.text
 
 
 def test_options_of_the_command_line_are_those_of_the_pod(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_name_is_that_of_the_directory(tmp_path: Path, directory: str, name: str
     service = yaml.safe_load(done.stdout)
     check(service)
     assert service["metadata"]["name"] == name
-    assert done.stderr == f"pyfunc: no --image is named: {name}:latest stands there\n"
+    assert done.stderr == f"pyfunc: no --image is given: using {name}:latest\n"
 
 
 # --- what is told ---------------------------------------------------------------------------------
@@ -274,8 +274,8 @@ def test_doubts_are_told_beside_the_manifests(tmp_path: Path) -> None:
     assert printed.code == 0
     assert printed.kinds == ["Service"]
     knative, types, known = printed.told.splitlines()
-    assert knative.startswith("pyfunc: timeoutSeconds is 615: Knative refuses more than 600")
-    assert types.startswith("pyfunc: no --event-type is named")
+    assert knative.startswith("pyfunc: timeoutSeconds is 615: Knative rejects more than 600,")
+    assert types.startswith("pyfunc: no --event-type is given")
     assert known.startswith("pyfunc: the hook on_startup has the parameters a, b")
 
 

@@ -134,17 +134,17 @@ def test_requirements_are_met_by_this_version(made: Path) -> None:
 def test_templates_of_the_command_line_are_those_that_are_there() -> None:
     there = {path.name for path in (PACKAGE / "templates/pyfunc").iterdir()}
     (flag,) = (flag for row in COMMANDS for flag in row.flags if flag.names == ("--template",))
-    assert set(TEMPLATES) == there == set(flag.more["choices"])
+    assert set(TEMPLATES) == there == set(flag.extra["choices"])
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("there", "there is there already"),
-        ("file", "file is there already"),
+        ("there", "there already exists"),
+        ("file", "file already exists"),
         ("My_Func", "did you mean my-func?"),
-        ("9", "expected lower-case letters, digits and hyphens, a letter first"),
-        ("file/below", "file/below cannot be made: Not a directory"),
+        ("9", "expected lower-case letters, digits and hyphens, starting with a letter"),
+        ("file/below", "file/below cannot be created: Not a directory"),
     ],
 )
 def test_name_that_cannot_be_used_changes_nothing(tmp_path: Path, name: str, told: str) -> None:
@@ -162,5 +162,5 @@ def test_name_that_cannot_be_used_changes_nothing(tmp_path: Path, name: str, tol
 def test_empty_directory_is_filled(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     done = pyfunc("new", ".", cwd=tmp_path / "mine")
-    assert done.stdout.startswith("mine was made from the template http:\n")
+    assert done.stdout.startswith("mine was created from the template http:\n")
     assert (tmp_path / "mine/func.py").exists()
