@@ -1,4 +1,4 @@
-"""One owner for each power: who may read the environment, import by name, look into signatures."""
+"""The shape of the package: one owner for each power, and a test file for each module."""
 
 import ast
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import pyfunc
 pytestmark = pytest.mark.once
 
 PACKAGE = Path(pyfunc.__file__).parent
+TESTS = Path(__file__).parent
 
 POWERS = {
     "os.environ": {"settings.py"},
@@ -57,3 +58,17 @@ def used(tree: ast.AST) -> Iterator[str]:
 def test_power_has_its_owners_only(power: str) -> None:
     users = {path for path, tree in trees().items() if power in set(used(tree))}
     assert users <= POWERS[power]
+
+
+TESTED_ELSEWHERE = {
+    "cli/devapp.py": "runs in the process that `dev` starts: tests/cli/test_dev.py",
+}
+
+
+def test_every_module_has_its_test_file() -> None:
+    missing = set()
+    for module in map(Path, trees()):
+        test = f"test_{module.stem.strip('_')}.py"
+        if module.name != "__init__.py" and not (TESTS / module.parent / test).exists():
+            missing.add(str(module))
+    assert missing == set(TESTED_ELSEWHERE)
