@@ -24,7 +24,7 @@ class Rule:
     Args:
         returned: The type, in words.
         answered: The response, in words.
-        matches: Whether the rule applies to a type; parameters of generic types are removed.
+        matches: Returns true for the types of the rule; generic types come without parameters.
     """
 
     returned: str
@@ -123,7 +123,7 @@ def _rule(kind: Any, table: tuple[Rule, ...]) -> Rule:
 
 
 def _is_pair(kind: Any, table: tuple[Rule, ...]) -> bool:
-    """Whether a tuple type is `(attributes, data)` or `(body, status, headers)`, not a value."""
+    """Recognize `(attributes, data)` and `(body, status, headers)`; other tuples are values."""
     members = get_args(kind)
     if table is not EVENT_ANSWERS or not members:
         return True

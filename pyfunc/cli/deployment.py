@@ -24,12 +24,12 @@ class Deployment:
     dead_letter: str = "dead-letter"
     """The service for undeliverable events, or `NO_DEAD_LETTER`."""
     sink_binding: bool = False
-    """Whether to set `K_SINK` to the address of the broker."""
+    """Set `K_SINK` to the address of the broker."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The texts of the options that the user set, by field of `Settings`."""
 
     def sets(self, name: str) -> bool:
-        """Whether the user set this option."""
+        """Return true if the user set this option."""
         return name in self.options
 
 

@@ -58,7 +58,7 @@ class InvokeFlags:
 
     @property
     def is_event(self) -> bool:
-        """Whether a flag was given that only applies to events."""
+        """True if a flag was given that only applies to events."""
         return bool(self.attributes or self.mode or self.event_file)
 
 

@@ -284,7 +284,7 @@ class Platform:
         templates: The names of the templates.
         values: Calculates the values that only these templates use.
         environment: Options that are always stated, each with a comment.
-        objects: Whether the documents are Kubernetes objects; those of `func` need no image.
+        objects: True for Kubernetes objects; the file of `func` needs no image.
     """
 
     templates: tuple[str, ...]

@@ -221,7 +221,7 @@ def _may_set_type(node: ast.Subscript) -> bool:
 
 
 def _only_reads(function: ast.expr) -> bool:
-    """Whether a call only prints, logs or measures its arguments."""
+    """Recognize calls that only print, log or measure their arguments."""
     name = function.attr if isinstance(function, ast.Attribute) else "".join(_name(function))
     return name in _READERS
 
