@@ -169,7 +169,7 @@ HEADS = {
     "two Hosts": (event(b"", b"Host: " + ECHO), {400}),
     "no method": (b" / HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
     "method of other characters": (ECHO + b"{} / HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
-    "CONNECT": (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n" + ECHO, {400, 405}),
+    "CONNECT": (b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n" + ECHO, {501}),
     "TRACE": (b"TRACE / HTTP/1.1\r\nHost: a\r\nx: " + ECHO + b"\r\n\r\n", {400, 405}),
     "asterisk target": (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", {204, 400}),
     "unknown method": (b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", {405, 400}),

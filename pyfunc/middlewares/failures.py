@@ -97,7 +97,6 @@ def _of_request(request: web.Request, error: Exception) -> Exception:
     if isinstance(error, RequestError) or not (is_of_body or isinstance(error, ConnectionError)):
         return error
     if request.transport is None or request.transport.is_closing():
-        logger.debug("the client disconnected")
         return DisconnectedError("the client disconnected")
     if is_of_body:
         return MalformedBodyError("the body is broken: it does not arrive as announced")
