@@ -512,3 +512,75 @@ async def test_a_client_that_leaves_in_its_body_is_cancelled(
 
 def _access_lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.name == "pyfunc.access"]
+
+
+# --- what follows a request on its connection -----------------------------------------------------
+
+
+def statuses(octets: bytes) -> list[int]:
+    return [int(part[:3]) for part in octets.split(b"HTTP/1.1 ")[1:]]
+
+
+async def exchange(client: Client, *parts: bytes) -> bytes:
+    """All that comes back for these parts, each sent a moment after the other."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    octets = b""
+    for part in (*parts, b""):
+        writer.write(part)
+        try:
+            async with asyncio.timeout(0.5):
+                while chunk := await reader.read(1 << 16):
+                    octets += chunk
+        except (TimeoutError, ConnectionResetError):
+            pass
+    is_open = not reader.at_eof()
+    writer.close()
+    return octets + (b"<open>" if is_open else b"<closed>")
+
+
+NEXT = b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+CHUNKED = b"POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+TRAILERS = {
+    "one": b"3\r\nabc\r\n0\r\nX-Request-Id: forged\r\n\r\n",
+    "like a last chunk": b"3\r\nabc\r\n0\r\nX-Forged: forged\r\nX-0: 0\r\n\r\n",
+    "of an event": b"0\r\nce-type: forged\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("cut", [None, 0, 3, 9, -4, -1])
+@pytest.mark.parametrize("kind", TRAILERS)
+async def test_a_trailer_never_becomes_a_header_of_the_next_request(
+    serve: Serve, kind: str, cut: int | None
+) -> None:
+    async def main(headers: dict[str, str], body: bytes) -> dict[str, str]:
+        return headers
+
+    client = await serve(main)
+    whole = CHUNKED + TRAILERS[kind]
+    middle = None if cut is None else len(CHUNKED) + cut if cut >= 0 else len(whole) + cut
+    parts = [whole, NEXT] if middle is None else [whole[:middle], whole[middle:] + NEXT]
+
+    octets = await exchange(client, *parts)
+
+    assert statuses(octets)[0] == 200
+    second = octets.split(b"HTTP/1.1 ")[2:]
+    assert not any(b"forged" in part for part in second)
+    assert second or octets.endswith(b"<closed>")
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"TLS/1.0", b"other"])
+@pytest.mark.parametrize("body", [b"", b"abc"])
+async def test_no_request_behind_an_upgrade_waits_for_ever(
+    serve: Serve, upgrade: bytes, body: bytes
+) -> None:
+    client = await serve(lambda path: path)
+    method = b"POST" if body else b"GET"
+    first = (
+        b"%b /1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: %b\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (method, upgrade, len(body), body)
+    )
+
+    octets = await exchange(client, first + NEXT)
+
+    assert statuses(octets)[:1] == [200]
+    assert len(statuses(octets)) == 2 or octets.endswith(b"<closed>")

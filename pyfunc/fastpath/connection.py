@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiohttp.http import RawRequestMessage, StreamWriter
+from aiohttp.http import HttpRequestParser, RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
@@ -35,6 +35,8 @@ _FEW = 2
 
 # What reads a body after the answer gets this, as from aiohttp.
 _ANSWERED = web.PayloadAccessError()
+_END_OF_HEAD = b"\r\n\r\n"
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 _HEAD_LATE = "the head of the request did not arrive in time"
 _HEAD_LARGE = "the headers are larger than is taken here"
 
@@ -62,8 +64,10 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "_awaited",
+        "_before",
         "_cohorts",
         "_head_size",
+        "_is_chunked",
         "_max_head",
         "_read_timeout",
         "_since",
@@ -100,6 +104,8 @@ class Connection(web.RequestHandler):
         self._max_head = limits.head
         self._head_size = 0
         self._awaited: StreamReader | None = None
+        self._is_chunked = False
+        self._before = b""
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -147,19 +153,81 @@ class Connection(web.RequestHandler):
         """Bytes have arrived: watch what they leave incomplete, and answer what is complete."""
         known = self._request_count
         under_way = None if self._messages else self._awaited
+        is_first = not self._head_size and (self._awaited is None or self._awaited.is_eof())
         super().data_received(data)
+        if is_first and self._request_count == known + 1 and _is_error(self._messages[-1][0]):
+            self._parse_again(data)
         if under_way is not None and under_way.is_eof():
+            has_trailers = self._is_chunked and not _ends_chunks(self._before + data)
+            if has_trailers and not self._end_with_current():
+                self.force_close()
             self._end_of_body()
         if self._request_count != known:
             self._head_size = 0
             if self._awaited is not None:
                 self._break_off(self._awaited)
-            body = self._messages[-1][1]
+            message: Any
+            message, body = self._messages[-1]
+            is_single = self._request_count == known + 1
+            if not is_single or _is_error(message) or message.chunked or message.upgrade:
+                for index in range(known - self._request_count, 0):
+                    self._guard(index, data)
             if not body.is_eof():
+                self._is_chunked = not _is_error(message) and message.chunked
                 self._watch(body)
             self._cohorts.look()
         elif data and self._waits:
             self._part_of_head(data)
+        if self._is_chunked:
+            self._before = data[-len(_LAST_CHUNK) :]
+
+    def _guard(self, index: int, data: bytes) -> None:
+        """Let a request be the last of its connection where the parser loses what follows it.
+
+        It drops what follows an `Upgrade` that is none to a WebSocket, and makes trailer fields
+        header fields of the next request.
+        """
+        message: Any
+        message, body = self._messages[index]
+        if _is_error(message):
+            return
+        is_lost = message.upgrade and not self._upgraded
+        is_mixed = message.chunked and body.is_eof() and (index < -1 or not _ends_chunks(data))
+        if is_lost or is_mixed:
+            self._messages[index] = (message._replace(should_close=True), body)
+
+    def _parse_again(self, data: bytes) -> None:
+        """Parse data that holds malformed bytes head by head, for the requests before these.
+
+        The parser gives up all that it was given at once, and the first of several requests would
+        get the answer to the last.
+        """
+        heads = data.split(_END_OF_HEAD)
+        if len(heads) == 1:
+            return
+        self._messages.pop()
+        self._request_count -= 1
+        self._parser = HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
+        for part in [head + _END_OF_HEAD for head in heads[:-1]] + heads[-1:]:
+            super().data_received(part)
+            if self._messages and _is_error(self._messages[-1][0]):
+                self._drop_incomplete()
+                break
+
+    def _drop_incomplete(self) -> None:
+        """Drop the request whose own body is malformed; the error that follows answers it."""
+        if len(self._messages) > 1 and not self._messages[-2][1].is_eof():
+            del self._messages[-2]
+            self._request_count -= 1
 
     def send(self, answer: bytes) -> None:
         """Send a whole answer, soon: together with others, unless it is as well off alone.
@@ -180,6 +248,17 @@ class Connection(web.RequestHandler):
         """Close the connection, once what is to be sent is on its way."""
         self._cohorts.flush()
         super().force_close()
+
+    async def _drain_helper(self) -> None:
+        """Wait for a slow client.
+
+        Without the traceback of a client that has left: it would keep the frames that hold the
+        response, and the response with them, until the garbage collector runs.
+        """
+        try:
+            await super()._drain_helper()
+        except ConnectionError as error:
+            raise error.with_traceback(None) from None
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Read on after a pause; aiohttp asks for that with each body, paused or not."""
@@ -283,9 +362,11 @@ class Connection(web.RequestHandler):
         waits = self._waiter is not None and not self._waiter.done()
         return (waits or self._request_count == 0) and not self._force_close
 
-    def _end_with_current(self) -> None:
+    def _end_with_current(self) -> bool:
         if (request := self._current_request) is not None:
             request._message = request._message._replace(should_close=True)
+            return True
+        return False
 
     def _break_off(self, body: StreamReader) -> None:
         """What follows a body that is not whole is the parser's complaint about it."""
@@ -353,3 +434,12 @@ class Connection(web.RequestHandler):
             self._keepalive_handle = None
         else:
             super()._process_keepalive()
+
+
+def _is_error(message: Any) -> bool:
+    return type(message) is not RawRequestMessage
+
+
+def _ends_chunks(data: bytes) -> bool:
+    """Whether data ends with the last chunk of a body, and has no trailer fields."""
+    return data.endswith(_LAST_CHUNK)

@@ -29,12 +29,14 @@ NAMES: Mapping[type, Mapping[str, str]] = MappingProxyType(
             "_logging_enabled": "whether the access log of aiohttp wants the time",
             "_loop": "timers and tasks",
             "_manager": "all connections; `None` once the client is gone",
+            "_max_msg_queue_size": "make a parser anew after malformed bytes",
             "_messages": "requests that have arrived",
             "_msg_queue_resume_size": "resume reading when the queue of requests has room again",
             "_next_keepalive_close_time": "when the connection was last used",
             "_parser": "count the request that was taken, and one whose body is complete",
             "_paused": "whether the client reads too slowly",
             "_process_keepalive": "keep a connection whose next request has begun to arrive",
+            "_read_bufsize": "make a parser anew after malformed bytes",
             "_reading_paused": "a body may be late because the function reads slowly",
             "_request_count": "whether the bytes that came hold a request",
             "_request_factory": "mark the last request of a connection",
@@ -97,6 +99,8 @@ NAMES: Mapping[type, Mapping[str, str]] = MappingProxyType(
         },
         RawRequestMessage: {
             "_replace": "mark the last request of a connection",
+            "chunked": "whether there may be trailer fields",
+            "upgrade": "whether the parser drops what follows",
             "should_close": "mark the last request of a connection",
         },
         web.AppRunner: {

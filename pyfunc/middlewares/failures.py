@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from pyfunc.errors import (
@@ -40,7 +40,10 @@ def failures(name: str, debug: bool) -> Middleware:
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[REQUEST_ID_KEY] = request_id(request.headers)
         try:
-            return await handler(request)
+            response = await handler(request)
+            if hdrs.CONTENT_ENCODING not in request.headers or request.content.is_eof():
+                return response
+            return await _last(request, response)
         except web.HTTPException as raised:
             error = _of_response(raised)
             if error is None and PREPARED not in request:
@@ -56,7 +59,7 @@ def failures(name: str, debug: bool) -> Middleware:
         note_error(request, error)
         if PREPARED in request:
             return _broken_off(request, error)
-        return _response(request, error)
+        return await _last(request, _response(request, error))
 
     def _response(request: web.Request, error: Exception) -> web.StreamResponse:
         if isinstance(error, RequestError):
@@ -80,6 +83,18 @@ def failures(name: str, debug: bool) -> Middleware:
     return respond
 
 
+async def _last(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Close the connection after the response to a compressed body that is still arriving.
+
+    The server would read on, and inflate all of it to throw it away.
+    """
+    if hdrs.CONTENT_ENCODING in request.headers and not request.content.is_eof():
+        await response.prepare(request)
+        await response.write_eof()
+        request.protocol.force_close()
+    return response
+
+
 def _of_response(response: web.HTTPException) -> Exception | None:
     """The error in the place of a response that is none of the function's, or cannot be sent."""
     if isinstance(response, web.HTTPRequestEntityTooLarge):
@@ -93,7 +108,11 @@ def _of_response(response: web.HTTPException) -> Exception | None:
 
 def _of_request(request: web.Request, error: Exception) -> Exception:
     """The error in the place of one that a broken body, or the end of its connection, raised."""
-    is_of_body = isinstance(error, web.RequestPayloadError) or error is request.content.exception()
+    is_of_body = (
+        isinstance(error, web.RequestPayloadError)
+        or error is request.content.exception()
+        or (isinstance(error, RuntimeError) and error.args == ("Connection closed.",))
+    )
     if isinstance(error, RequestError) or not (is_of_body or isinstance(error, ConnectionError)):
         return error
     if request.transport is None or request.transport.is_closing():
