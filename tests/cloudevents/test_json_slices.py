@@ -18,6 +18,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(VALUES), st.sampled_from([None, 0, 3]))
 def test_elements_are_split(value: list[Any], indent: int | None) -> None:
@@ -27,6 +28,7 @@ def test_elements_are_split(value: list[Any], indent: int | None) -> None:
     )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(), VALUES))
 def test_members_are_split(value: dict[str, Any]) -> None:
