@@ -319,7 +319,7 @@ def _log_lines(source: str) -> Iterator[tuple[str, str]]:
 def _is_of(line: tuple[str, str], row: tuple[str, str]) -> bool:
     """Whether a row of the page tells of this line: a word in capitals for what differs."""
     message = re.escape(" ".join(line[0].replace("`", "").split()))
-    pattern = re.sub(r"%[srdg]", " ?[A-Z]+", message)
+    pattern = re.sub(r"%[\\.\d]*[srdg]", " ?[A-Z]+", message)
     return line[1] == row[1] and re.fullmatch(pattern, row[0]) is not None
 
 

@@ -225,7 +225,7 @@ def observing(observers: Sequence[Observer]) -> Middleware:
     return observe
 
 
-def note_error(request: web.Request, error: Exception) -> None:
+def note_error(request: web.Request, error: BaseException) -> None:
     """Leave an error, which becomes a response, on the observation of its request."""
     if OBSERVATION in request:
         request[OBSERVATION].error = error

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -44,33 +45,35 @@ def failures(name: str, debug: bool) -> Middleware:
             if hdrs.CONTENT_ENCODING not in request.headers or request.content.is_eof():
                 return response
             return await _last(request, response)
+        # No local variable holds an exception here: with its traceback, and so this frame, it would
+        # keep the request until the garbage collector runs.
         except web.HTTPException as raised:
-            error = _of_response(raised)
-            if error is None and PREPARED not in request:
+            if PREPARED not in request and _of_response(raised) is raised:
                 raise  # the function's own response
-            error = error or raised
+            return await fail(request, _of_response(raised))
         except Exception as raised:  # the border with user code
-            error = _of_request(request, raised)
+            return await fail(request, _of_request(request, raised))
         except BaseException as raised:
-            failed = contained(raised)
-            if not isinstance(failed, Exception):
+            if contained(raised) is raised:
                 raise
-            error = failed
+            return await fail(request, contained(raised))
+
+    async def fail(request: web.Request, error: BaseException) -> web.StreamResponse:
         note_error(request, error)
         if PREPARED in request:
             return _broken_off(request, error)
         return await _last(request, _response(request, error))
 
-    def _response(request: web.Request, error: Exception) -> web.StreamResponse:
+    def _response(request: web.Request, error: BaseException) -> web.StreamResponse:
         if isinstance(error, RequestError):
-            logger.debug("rejected with %d: %s", error.status, error.detail)
+            logger.debug("rejected with %d: %.500s", error.status, error.detail)
             return problem(error)
         if isinstance(error, flask_error_types()):
             return flask_response(error, request)
         request[FAILURE] = error
         return problem(failure(error, name, debug))
 
-    def _broken_off(request: web.Request, error: Exception) -> web.StreamResponse:
+    def _broken_off(request: web.Request, error: BaseException) -> web.StreamResponse:
         """End the response that the function has begun, and send no other."""
         if not isinstance(error, DisconnectedError):
             request[FAILURE] = error
@@ -89,13 +92,14 @@ async def _last(request: web.Request, response: web.StreamResponse) -> web.Strea
     The server would read on, and inflate all of it to throw it away.
     """
     if hdrs.CONTENT_ENCODING in request.headers and not request.content.is_eof():
-        await response.prepare(request)
-        await response.write_eof()
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
         request.protocol.force_close()
     return response
 
 
-def _of_response(response: web.HTTPException) -> Exception | None:
+def _of_response(response: web.HTTPException) -> Exception:
     """The error in the place of a response that is none of the function's, or cannot be sent."""
     if isinstance(response, web.HTTPRequestEntityTooLarge):
         return RequestError("the body is larger than is taken here", status=413)
@@ -103,7 +107,7 @@ def _of_response(response: web.HTTPException) -> Exception | None:
         check_fields(response)
     except ReplyError as error:
         return error
-    return None
+    return response
 
 
 def _of_request(request: web.Request, error: Exception) -> Exception:
@@ -122,7 +126,7 @@ def _of_request(request: web.Request, error: Exception) -> Exception:
     return error
 
 
-def failure(error: Exception, name: str, debug: bool) -> RequestError:
+def failure(error: BaseException, name: str, debug: bool) -> RequestError:
     """Log a failed function, and make the error for its caller.
 
     Args:
