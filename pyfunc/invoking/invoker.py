@@ -96,11 +96,12 @@ class Invoker:
         request = invocation.request
         with Limit(self._deadlines, invocation.deadline):
             result = await self.invoke(invocation)
+            context, invocation.variables = invocation.variables, None  # which has the invocation
             if self._may_prepare and PREPARED in request:
                 return _own_response(request, result)
             answer = self._results.response(result, request)
             if isinstance(answer, Stream):
-                return await send(answer, request, self.threads, invocation.variables)
+                return await send(answer, request, self.threads, context)
             return answer
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
@@ -158,10 +159,11 @@ class Invoker:
         received, request = invocation.events, invocation.request
         with Limit(self._deadlines, invocation.deadline):
             result = await self.invoke(invocation)
+            context, invocation.variables = invocation.variables, None  # which has the invocation
             if self._may_prepare and PREPARED in request:
                 return _own_response(request, result)
             if self.plan.is_generator:
-                results = await collected(result, self.threads, invocation.variables)
+                results = await collected(result, self.threads, context)
                 made = self.replies.made_of_each(results, received, request)
             else:
                 made = self.replies.made(result, received, request)
@@ -202,9 +204,10 @@ class Invoker:
     async def _invoke_in_thread(self, invocation: Invocation) -> Any:
         """As `_invoke_here`; a coroutine that comes back (a decorated `async def`) is awaited."""
         arguments, keywords = self._arguments(invocation)
-        context = invocation.variables = copy_context()
+        context = copy_context()
         call = partial(context.run, self.function, *arguments, **keywords)
         result = await self.threads.run(call)
+        invocation.variables = context
         return await run_in(context, awaited(result)) if isinstance(result, Awaitable) else result
 
     def _deadline(self, request: web.Request) -> float | None:
