@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from pyfunc.cloudevents.json_text import parse_json
+from pyfunc.cloudevents.json_text import check_octets, parse_json
 from pyfunc.errors import MalformedBodyError
 
 __all__ = [
@@ -194,7 +194,7 @@ class Payload(msgspec.Struct, frozen=True):  # which is made in half the time of
         text = self.json_text()
         if text.lstrip()[:1] == b'"':
             return str(parse_json(text))
-        return self._decoded() if not self.in_json else text.decode()
+        return self._decoded() if not self.in_json else _text(text)
 
     def _guessed(self) -> Any:
         """No content type: JSON if it parses, else bytes."""
@@ -204,6 +204,11 @@ class Payload(msgspec.Struct, frozen=True):  # which is made in half the time of
             return parse_json(self.json_text())
         except MalformedBodyError:
             return self.octets
+
+
+def _text(octets: bytes) -> str:
+    check_octets(octets)
+    return octets.decode()
 
 
 def _utf_8(text: str) -> bytes:

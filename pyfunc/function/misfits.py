@@ -8,7 +8,7 @@ from typing import Any
 
 from pyfunc.errors import DataError
 
-__all__ = ["OWN_PATH", "misfit", "path_and_reason", "pydantic_reason"]
+__all__ = ["OWN_PATH", "misfit", "nested_reason", "path_and_reason", "pydantic_reason"]
 
 OWN_PATH = "\x00"
 """Begins a reason that starts with a path of its own."""
@@ -44,11 +44,26 @@ def path_and_reason(error: Exception) -> tuple[str, str]:
     return path, f"{reason[:1].lower()}{reason[1:]}"
 
 
+def nested_reason(error: Exception, suffix: str = "") -> str:
+    """The reasons of a `msgspec.ValidationError`, each with its path, for an error further out.
+
+    Args:
+        error: The error; its message may hold several reasons with own paths.
+        suffix: The end of each reason, such as the type that was tried.
+    """
+    path, reason = path_and_reason(error)
+    if not reason.startswith(OWN_PATH):
+        return f"{OWN_PATH}{path[1:]}: {reason}{suffix}"
+    return "".join(f"{OWN_PATH}{path[1:]}{one}{suffix}" for one in reason.split(OWN_PATH)[1:])
+
+
 def pydantic_reason(error: Any) -> str:
     """The faults of a pydantic `ValidationError`, such as `.items[2].qty: input should be ...`.
 
     Each begins with `OWN_PATH`.
     """
+    if not hasattr(error, "errors"):  # a `ValueError` of a model's own
+        return f"{OWN_PATH}: {error}"
     faults = []
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         steps = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in fault["loc"])
