@@ -75,6 +75,12 @@ class Plan(msgspec.Struct, frozen=True):
         return self.needs is Needs.EVENT
 
     @property
+    def takes_data(self) -> bool:
+        """Whether the data of an event is part of what the function is called with."""
+        sources = [b.source for b in self.bindings if b.source is not None]
+        return any(source.name in ("data", "event", "events") for source in sources)
+
+    @property
     def may_stream(self) -> bool:
         """The function gets a request that it may read as it arrives."""
         sources = [b.source for b in self.bindings if b.source is not None]

@@ -33,6 +33,7 @@ from pyfunc.request.flask import FlaskBridge
 __all__ = ["Invoker"]
 
 _TIMEOUT = istr("X-Timeout")
+_MOST_FAULTS = 100  # of a batch; each costs far more to hold than its bytes to send
 _NO_KEYWORDS: dict[str, Any] = {}
 
 
@@ -76,7 +77,8 @@ class Invoker:
         self._data_reads = [b.read for b in plan.bindings if b.source and b.source.name == "data"]
         # Malformed data is found before the call anyway where one event's data is an argument.
         is_argument = bool(self._data_reads) and not plan.takes_batch
-        self._looks_at_data = plan.takes_events and not (plan.checks_data or is_argument)
+        self._takes_data = plan.takes_data
+        self._looks_at_data = plan.takes_data and not (plan.checks_data or is_argument)
         self._may_prepare = plan.is_async and any(
             binding.source is not None and binding.source.name == "request"
             for binding in plan.bindings
@@ -143,11 +145,16 @@ class Invoker:
                 faults.append(f"[{index}].data: {error.detail}")
             except DataError:
                 pass  # well-formed: an outcome of this event alone
+            if len(faults) == _MOST_FAULTS:
+                faults.append("and more")
+                break
         if faults:
             raise MalformedBodyError("the batch is malformed: " + "; ".join(faults), errors=faults)
 
     def _read_data(self, invocation: Invocation) -> None:
-        """Find malformed data before the call."""
+        """Find malformed data before the call, where the function may look at it."""
+        if not self._takes_data:
+            return
         if not self.plan.checks_data:
             for event in invocation.events:
                 event.data  # noqa: B018 - read for the first time, and kept

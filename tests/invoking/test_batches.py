@@ -242,6 +242,23 @@ async def test_one_malformed_event_spoils_the_delivery_before_any_call(
     assert calls == []
 
 
+MALFORMED = {"datacontenttype": "application/json", "data_base64": "/w=="}
+
+
+async def test_the_data_of_a_batch_is_not_decoded_for_a_function_of_attributes(
+    serve: Serve,
+) -> None:
+    client = await serve(lambda attributes: None)
+    assert (await deliver(client, [event("1", **MALFORMED)])).status == 200
+
+
+async def test_the_first_hundred_malformed_events_of_a_batch_are_listed(serve: Serve) -> None:
+    client = await serve(lambda data: None)
+    response = await deliver(client, [event(str(n), **MALFORMED) for n in range(102)])
+    errors = (await response.json())["errors"]
+    assert (response.status, len(errors), errors[-1]) == (400, 101, "and more")
+
+
 @pytest.mark.parametrize("body", [b"{}", b"[1]", b"[[]]", b"[", b"null", b"", b"\xff"])
 async def test_what_is_no_array_of_events_is_400(serve: Serve, body: bytes) -> None:
     client = await serve(lambda event: None)

@@ -141,3 +141,23 @@ async def test_cancelled_task_of_the_function_is_its_own_failure(serve: Serve) -
     """
 
     assert (await (await serve(source)).get("/")).status == 500
+
+
+MALFORMED = event_headers() | {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff", b"[" * 300 + b"]" * 300, b"NaN"])
+@pytest.mark.parametrize("source", ["attributes", "attributes, body, req", "headers, attributes"])
+async def test_data_that_the_function_does_not_ask_for_is_not_decoded(
+    serve: Serve, source: str, data: bytes
+) -> None:
+    client = await serve(f"def main({source}):\n    return None\n")
+    async with client.post("/", data=data, headers=MALFORMED) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("source", ["data", "event", "events", "attributes, data"])
+async def test_malformed_data_is_refused_before_the_call(serve: Serve, source: str) -> None:
+    client = await serve(f"def main({source}):\n    raise AssertionError\n")
+    async with client.post("/", data=b"{", headers=MALFORMED) as response:
+        assert response.status == 400
