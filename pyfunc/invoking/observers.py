@@ -43,16 +43,25 @@ class Call:
         ended: When it was over, on the same clock.
         error: What it raised.
         outcome: How it ended, in one word.
+        status: The HTTP status that it led to, by itself; that of the request where it is the only
+            one.
     """
 
-    __slots__ = ("ended", "error", "event_types", "invocation", "outcome", "started")
+    __slots__ = ("ended", "error", "event_types", "invocation", "outcome", "started", "status")
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
         self.event_types = [str(event.original.get("type")) for event in invocation.events]
         self.error: BaseException | None = None
         self.outcome = "success"
+        self.status: int | None = HTTPStatus.OK
         self.started = self.ended = perf_counter()
+
+    def fail(self, error: BaseException) -> None:
+        """Note that the call failed."""
+        self.error = error
+        self.status = getattr(error, "status", HTTPStatus.INTERNAL_SERVER_ERROR)
+        self.outcome = _outcome(error, self.status)
 
     @property
     def seconds(self) -> float:
@@ -126,11 +135,13 @@ class Observation:
         self.outcome = _outcome(self.error, self.status)
         for call in self.calls:
             if call.error is None and (failure := call.invocation.failure) is not None:
-                call.outcome, call.error = "failed", failure
+                call.fail(failure)
         # The calls of a batch have outcomes of their own.
-        if len(self.calls) == 1 and self.outcome != "success":
+        if len(self.calls) == 1:
             call = self.calls[0]
-            if call.error is None or isinstance(call.error, asyncio.CancelledError):
+            call.status = self.status
+            is_cancelled = isinstance(call.error, asyncio.CancelledError)
+            if self.outcome != "success" and (call.error is None or is_cancelled):
                 call.outcome, call.error = self.outcome, self.error
 
     def _take_size(self, response: web.StreamResponse) -> None:
@@ -183,11 +194,11 @@ def observed_work(observers: Sequence[Observer], work: Work[Made]) -> Work[Made]
         try:
             done = await work(invocation)
         except BaseException as error:
-            call.error = error
-            call.outcome = _outcome(error, getattr(error, "status", None))
+            call.fail(error)
             raise
         else:
-            call.outcome = _outcome(None, getattr(done, "status", HTTPStatus.OK))
+            call.status = getattr(done, "status", HTTPStatus.OK)
+            call.outcome = _outcome(None, call.status)
             return done
         finally:
             call.ended = perf_counter()

@@ -5,18 +5,27 @@ aiohttp has no public means for.
 """
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 
-__all__ = ["PlainRunner"]
+from pyfunc.errors import StartupError
+
+__all__ = ["PlainRunner", "check_response"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # A client may have sent its next request on an idle connection just before it learns of the drain.
 _GRACE = 0.5
+
+_REQUEST = b"GET /healthz/live HTTP/1.1\r\nHost: pyfunc\r\nConnection: close\r\n\r\n"
+_RESPONSE_LINE = b"HTTP/1.1"
+_RESPONSE = 5.0  # seconds that it may take
 
 
 class PlainRunner(web.AppRunner):
@@ -76,3 +85,26 @@ class PlainRunner(web.AppRunner):
 def _is_in_progress(request: web.Request) -> bool:
     """Whether the response was not sent yet; then aiohttp takes the task from the request."""
     return cast("asyncio.Task[None] | None", request.task) is not None
+
+
+async def check_response(server: web.Server) -> None:
+    """Check that a server responds, by a request over a pair of sockets.
+
+    For releases of aiohttp that nobody has tried: a process that says `ready` must not be mute.
+
+    Raises:
+        StartupError: It does not.
+    """
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    for sock in (ours, theirs):
+        sock.setblocking(False)
+    await loop.connect_accepted_socket(server, theirs)
+    response = b""
+    with closing(ours), suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_RESPONSE):
+            await loop.sock_sendall(ours, _REQUEST)
+            response = await loop.sock_recv(ours, len(_RESPONSE_LINE))
+    if response != _RESPONSE_LINE:
+        release = SERVER_SOFTWARE.partition(" ")[2]
+        raise StartupError(f"{release} does not respond to requests: install another release of it")

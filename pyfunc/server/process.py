@@ -23,11 +23,11 @@ import msgspec
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 
-from pyfunc.errors import HookError
+from pyfunc.errors import StartupError
 from pyfunc.invoking.wire import PLAIN, Wire
 from pyfunc.lifecycle import LIFECYCLE, TAKES_EVENTS, Lifecycle, Phase
 from pyfunc.server.listeners import listen, shown
-from pyfunc.server.plain import PlainRunner
+from pyfunc.server.plain import PlainRunner, check_response
 from pyfunc.settings import Settings
 
 __all__ = ["Supervised", "run", "stoppable"]
@@ -141,6 +141,8 @@ class _Path(NamedTuple):
 
     wire: Wire
     runner: Callable[..., Runner]
+    is_unknown: bool = False
+    """Whether aiohttp is a release that nobody has tried."""
 
 
 def _path(settings: Settings) -> _Path:
@@ -156,7 +158,7 @@ def _path(settings: Settings) -> _Path:
             SERVER_SOFTWARE.partition(" ")[2],
             error,
         )
-        return _Path(PLAIN, PlainRunner)
+        return _Path(PLAIN, PlainRunner, is_unknown=True)
     return _Path(WIRE, FastRunner)
 
 
@@ -276,6 +278,7 @@ class _Server:
         self.supervised = supervised
         self.lifecycle: Lifecycle = app[LIFECYCLE]
         self.lifecycle.opens_early = True
+        self.is_unknown = path.is_unknown
         self.runner = path.runner(
             app,
             max_head=settings.max_head,
@@ -298,11 +301,13 @@ class _Server:
         code = 0
         try:
             await self.runner.setup()
+            if self.is_unknown:
+                await check_response(cast(web.Server, self.runner.server))
             await self._open(sockets)
             if await self._has_started(signals):
                 await self._drain(await signals.first, signals)
             await self._close()
-        except HookError as error:
+        except StartupError as error:
             logger.critical("%s", error)
             code = error.exit_code
             await self._close()

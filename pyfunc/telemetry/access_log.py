@@ -2,12 +2,15 @@
 
 import logging
 
+from pyfunc.errors import RequestError
 from pyfunc.function.invocation import CURRENT, Invocation
 from pyfunc.invoking.observers import Call, Observation
 
 __all__ = ["AccessLog"]
 
 logger = logging.getLogger("pyfunc.access")
+
+_REASON = 500  # characters of a reason that are logged
 
 
 class AccessLog:
@@ -22,16 +25,16 @@ class AccessLog:
     def answered(self, observation: Observation) -> None:
         """Log one record for each invocation, with its ids."""
         for call in observation.calls:
-            _write(observation, call.invocation, call.outcome, call.seconds)
+            _write(observation, call.invocation, call)
         if not observation.calls:
-            refused = Invocation(observation.request, b"")
-            _write(observation, refused, observation.outcome, observation.seconds)
+            _write(observation, Invocation(observation.request, b""), observation)
 
 
-def _write(observation: Observation, invocation: Invocation, outcome: str, seconds: float) -> None:
+def _write(observation: Observation, invocation: Invocation, end: Call | Observation) -> None:
     request = observation.request
-    milliseconds = round(seconds * 1000, 3)
-    status = "-" if observation.status is None else observation.status
+    status = "-" if end.status is None else end.status
+    error = end.error
+    reason = {"reason": error.detail[:_REASON]} if isinstance(error, RequestError) else {}
     token = CURRENT.set(invocation)
     try:
         logger.info(
@@ -39,14 +42,15 @@ def _write(observation: Observation, invocation: Invocation, outcome: str, secon
             request.method,
             request.rel_url.raw_path,  # without the query, which may hold a secret
             status,
-            outcome,
+            end.outcome,
             extra={
                 "method": request.method,
                 "path": request.rel_url.raw_path,
-                "status": observation.status,
-                "duration_ms": milliseconds,
+                "status": end.status,
+                "duration_ms": round(end.seconds * 1000, 3),
                 "bytes": observation.response_bytes,
-                "outcome": outcome,
+                "outcome": end.outcome,
+                **reason,
             },
         )
     finally:

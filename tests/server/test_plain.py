@@ -9,9 +9,10 @@ import pytest
 from aiohttp import web
 
 from pyfunc.app import create_app
+from pyfunc.errors import StartupError
 from pyfunc.function.loader import loaded_from
 from pyfunc.lifecycle import LIFECYCLE
-from pyfunc.server.plain import PlainRunner
+from pyfunc.server.plain import PlainRunner, check_response
 from pyfunc.settings import Settings
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -72,3 +73,22 @@ async def test_a_drain_closes_idle_connections_and_answers_the_others_first() ->
         assert response.endswith(b"done")
         for _, writer in (idle, busy):
             writer.close()
+
+
+async def test_a_server_that_responds_passes_the_check() -> None:
+    async with running() as runner:
+        assert runner.server is not None
+        await check_response(runner.server)
+
+
+async def test_a_server_that_does_not_respond_fails_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def start(self: web.RequestHandler) -> None:
+        self.force_close()
+
+    monkeypatch.setattr(web.RequestHandler, "start", start)
+    async with running() as runner:
+        assert runner.server is not None
+        with pytest.raises(StartupError, match=r"^aiohttp/3\S+ does not respond to requests: "):
+            await check_response(runner.server)

@@ -1,6 +1,7 @@
 """What the access log says of an invocation."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -225,3 +226,37 @@ async def test_there_is_no_access_log_unless_asked_for(
     client = await aiohttp_client(app_for(answers))
     await client.get("/")
     assert lines() == []
+
+
+async def test_each_event_of_a_failed_batch_has_its_own_status(
+    aiohttp_client: AiohttpClient, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    def takes(event: Event) -> None:
+        if event.id == "bad":
+            raise ValueError("a bad one")
+        if event.id == "poor":
+            raise Reject("not this one")
+
+    one = {"source": "/s", "type": "t", "specversion": "1.0"}
+    batch = [{**one, "id": id} for id in ("good", "bad", "poor")]
+    client = await aiohttp_client(app_for(takes, access_log=True))
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    assert (await client.post("/", data=json.dumps(batch), headers=headers)).status == 500
+
+    records = sorted(lines(), key=lambda record: record["outcome"])
+    assert [(record["status"], record["outcome"]) for record in records] == [
+        (500, "failed"),
+        (422, "rejected"),
+        (200, "success"),
+    ]
+
+
+async def test_a_rejected_request_has_its_reason(
+    aiohttp_client: AiohttpClient, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    client = await aiohttp_client(app_for(lambda data: data, access_log=True))
+    await client.post("/", data=b"x", headers={"Content-Encoding": "foo", "ce-id": "1"})
+
+    [record] = lines()
+    assert record["status"] == 415
+    assert record["reason"].startswith("the Content-Encoding is not known here")
