@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
+from aiohttp import web
+
 from pyfunc.function.loader import Loaded, unwrapped
 from pyfunc.function.signature import Plan, parameter_names
+from pyfunc.request.view import Request
 from pyfunc.settings import Settings
 
 __all__ = ["PITFALLS", "Finding", "Pitfall", "warnings"]
@@ -89,6 +92,35 @@ def _aiohttp_request_in_sync(subject: Subject) -> Iterator[str]:
             )
 
 
+def _flask_names_in_async(subject: Subject) -> Iterator[str]:
+    plan = subject.plan
+    if plan is None or not (plan.is_async and plan.may_stream):
+        return
+    request = subject.parameter("request")
+    for name in sorted(_attributes_of(request, subject.tree)):
+        if hasattr(Request, name) and not hasattr(web.Request, name):
+            remedy = _IN_AIOHTTP.get(name)
+            instead = f"write {remedy.format(request)}" if remedy else "read it from the headers"
+            yield (
+                f"{request} is aiohttp's request in an `async def`, and has no {name}: {instead},"
+                " or make the function a plain `def`"
+            )
+
+
+_IN_AIOHTTP: Mapping[str, str] = {
+    "args": "{}.query",
+    "data": "await {}.read()",
+    "files": "await {}.post()",
+    "form": "await {}.post()",
+    "full_path": "{}.path_qs",
+    "get_data": "await {}.read()",
+    "get_json": "await {}.json()",
+    "is_json": "{}.content_type",
+    "mimetype": "{}.content_type",
+    "remote_addr": "{}.remote",
+    "stream": "{}.content",
+    "values": "{}.query",
+}
 _AIOHTTP_REQUEST = frozenset({"aiohttp.web_request.Request", "aiohttp.web_request.BaseRequest"})
 
 
@@ -295,6 +327,7 @@ PITFALLS: tuple[Pitfall, ...] = (
     Pitfall("annotation-mismatch", _mismatches),
     Pitfall("sync-request-in-async", _sync_view_in_async),
     Pitfall("async-request-in-sync", _aiohttp_request_in_sync),
+    Pitfall("flask-names-in-async", _flask_names_in_async),
     Pitfall("data-and-body", _data_and_body),
     Pitfall("hook-with-parameters", _hook_with_parameters),
     Pitfall("named-like-a-hook", _named_like_a_hook),

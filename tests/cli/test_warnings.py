@@ -23,6 +23,11 @@ from tests.support.serving import ROOT
             id="def with aiohttp's request",
         ),
         pytest.param(
+            "async def main(req):\n    return req.args, req.get_json(), req.query",
+            ["flask-names-in-async", "flask-names-in-async"],
+            id="async def with names of Flask",
+        ),
+        pytest.param(
             "def main(data, req):\n    return req.get_json()",
             ["data-and-body"],
             id="data and the request's body",
