@@ -24,7 +24,7 @@ POWERS = {
         "fastpath/late_imports.py",
         "function/loader.py",
     },
-    "inspect": {"function/classes.py", "function/signature.py"},
+    "inspect": {"function/class_parameters.py", "function/signature.py"},
     "signal": {"server/process.py", "server/workers.py"},
     "sys.exit": {"__main__.py", "server/workers.py"},
     "print": {"__main__.py"},

@@ -6,7 +6,6 @@ annotated_types describe. Where a type has any of these, `stand_in` gives the ty
 decodes in its place: its classes are replaced by subclasses of `StandIn`.
 """
 
-import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -22,13 +21,24 @@ from typing import (
     Union,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 import msgspec
 
 from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.function.annotations import UnsupportedTypeError, type_name
+from pyfunc.function.class_parameters import (
+    Parameter,
+    field_parameters,
+    hints_of,
+    is_called_otherwise,
+    is_dataclass,
+    is_model,
+    is_product,
+    is_pydantic,
+    is_struct,
+    parameters_of,
+)
 from pyfunc.function.constraints import Check, checks_of, is_for_pydantic
 from pyfunc.function.misfits import nested_reason, pydantic_reason
 from pyfunc.function.type_info import type_info
@@ -95,42 +105,8 @@ def _inside(node: Any) -> Iterator[Any]:
     if supertype is not None:  # a NewType, or a `type` statement
         yield supertype
     cls = get_origin(node) or node
-    if _is_product(cls) and not _is_pydantic(cls):
-        yield from _hints(cls).values()
-
-
-def _hints(cls: Any) -> dict[str, Any]:
-    try:
-        return get_type_hints(cls, include_extras=True)
-    except Exception:  # an annotation may hold any expression; msgspec reports it
-        return {}
-
-
-def _is_product(cls: Any) -> bool:
-    """Whether it is a class with named fields that msgspec knows."""
-    if not isinstance(cls, type):
-        return False
-    is_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")
-    return is_tuple or typing.is_typeddict(cls) or _is_struct(cls) or _is_dataclass(cls)
-
-
-def _is_struct(cls: type) -> bool:
-    return issubclass(cls, msgspec.Struct)
-
-
-def _is_dataclass(cls: type) -> bool:
-    """Whether it is a dataclass or an attrs class."""
-    return hasattr(cls, "__dataclass_fields__") or hasattr(cls, "__attrs_attrs__")
-
-
-def _is_pydantic(cls: Any) -> bool:
-    """Whether pydantic validates it, though it is no model: its dataclasses, `EmailStr`."""
-    names = ("__get_pydantic_core_schema__", "__pydantic_validator__")
-    return isinstance(cls, type) and any(hasattr(cls, name) for name in names)
-
-
-def _is_model(cls: Any) -> bool:
-    return hasattr(cls, "model_validate")
+    if is_product(cls) and not is_pydantic(cls):
+        yield from hints_of(cls).values()
 
 
 def _is_unusual(node: Any) -> bool:
@@ -138,121 +114,14 @@ def _is_unusual(node: Any) -> bool:
         metadata = get_args(node)[1:]
         return is_for_pydantic(metadata) or bool(checks_of(metadata))
     cls = get_origin(node) or node
-    if _is_model(cls):
+    if is_model(cls):
         return False
-    if _is_pydantic(cls):
+    if is_pydantic(cls):
         return True
-    if not isinstance(cls, type) or not _is_dataclass(cls):
+    if not isinstance(cls, type) or not is_dataclass(cls):
         return False
-    parameters = _field_parameters(cls, {})
-    return parameters is None or _is_called_otherwise(cls, tuple(parameters))
-
-
-def _is_called_otherwise(cls: Any, names: tuple[str, ...]) -> bool:
-    """Whether a class has an `__init__` or a `__new__` that was not generated for these names."""
-    code = getattr(cls.__init__, "__code__", None)
-    if code is None or cls.__new__ is not object.__new__ or type(cls).__call__ is not type.__call__:
-        return True
-    is_generated = code.co_filename == "<string>" or code.co_filename.startswith("<attrs generated")
-    taken = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    return not (is_generated and set(taken) == set(names))
-
-
-# --- the parameters of a class --------------------------------------------------------------------
-
-
-class _Parameter(NamedTuple):
-    hint: Any
-    is_required: bool
-
-
-def _field_parameters(cls: Any, hints: Mapping[str, Any]) -> dict[str, _Parameter] | None:
-    """The parameters that an `__init__` made from the fields has; `None` where fields are special.
-
-    Without hints, special fields are looked for, with them they are taken as they are.
-    """
-    if hasattr(cls, "__dataclass_fields__"):
-        return _dataclass_parameters(cls, hints)
-    return _attrs_parameters(cls, hints)
-
-
-def _dataclass_parameters(cls: Any, hints: Mapping[str, Any]) -> dict[str, _Parameter] | None:
-    from dataclasses import MISSING, InitVar, fields
-
-    own = {field.name for field in fields(cls)}
-    parameters = {}
-    for name, field in cls.__dataclass_fields__.items():
-        hint = hints.get(name, field.type)
-        if name not in own:
-            if not isinstance(hint, InitVar) and hint is not InitVar:
-                continue  # a ClassVar
-            hint = getattr(hint, "type", Any)
-        if not hints and (name not in own or not field.init):
-            return None
-        if field.init:
-            has_default = field.default is not MISSING or field.default_factory is not MISSING
-            parameters[name] = _Parameter(hint, not has_default)
-    return parameters
-
-
-def _attrs_parameters(cls: Any, hints: Mapping[str, Any]) -> dict[str, _Parameter] | None:
-    from attrs import NOTHING
-
-    parameters = {}
-    for field in cls.__attrs_attrs__:
-        is_special = field.converter or field.alias != field.name or not field.init
-        if not hints and (is_special or getattr(field.default, "takes_self", False)):
-            return None
-        if field.init:
-            hint = hints.get(field.name, Any if field.type is None else field.type)
-            parameters[field.alias] = _Parameter(
-                _taken_by(field.converter, hint), field.default is NOTHING
-            )
-    if not hints and hasattr(cls, "__attrs_pre_init__"):
-        return None
-    return parameters
-
-
-def _taken_by(converter: Any, hint: Any) -> Any:
-    """The type that a converter takes: that of its parameter, or anything for a class."""
-    if converter is None:
-        return hint
-    call = getattr(converter, "converter", converter)
-    if isinstance(call, type) or getattr(call, "__module__", "").startswith("attr"):
-        return Any
-    try:
-        first = next(iter(inspect.signature(call).parameters.values()))
-        return get_type_hints(call, include_extras=True).get(first.name, hint)
-    except (TypeError, ValueError, NameError, StopIteration):
-        return hint
-
-
-def _parameters(cls: Any) -> dict[str, _Parameter]:
-    """The parameters of a dataclass or an attrs class, as a call of the class takes them."""
-    hints = _hints(cls)
-    of_fields = _field_parameters(cls, hints) or {}
-    if not _is_called_otherwise(cls, tuple(of_fields)):
-        return of_fields
-    try:
-        declared = inspect.signature(cls).parameters.values()
-    except (TypeError, ValueError):
-        raise UnsupportedTypeError(
-            f"the signature of {type_name(cls)} cannot be read: make it a plain dataclass"
-        ) from None
-    own_hints = _hints(cls.__init__)
-    parameters: dict[str, _Parameter] = {}
-    for one in declared:
-        if one.kind is one.POSITIONAL_ONLY:
-            raise UnsupportedTypeError(
-                f"{type_name(cls)} takes {one.name} by its position only:"
-                " let its __init__ take it by name"
-            )
-        if one.kind is one.VAR_KEYWORD:
-            parameters = {**of_fields, **parameters}
-        elif one.kind is not one.VAR_POSITIONAL:
-            hint = own_hints.get(one.name, hints.get(one.name, Any))
-            parameters[one.name] = _Parameter(hint, one.default is one.empty)
-    return parameters
+    parameters = field_parameters(cls, {})
+    return parameters is None or is_called_otherwise(cls, tuple(parameters))
 
 
 # --- the stand-ins --------------------------------------------------------------------------------
@@ -289,9 +158,9 @@ class _StandIns:
             return self.of(supertype)
         if origin in (Union, UnionType):
             return self._union(annotation, tuple(map(self.of, members)))
-        if _is_pydantic(cls) and not _is_model(cls):
+        if is_pydantic(cls) and not is_model(cls):
             return self._adapter(annotation)
-        if _is_product(cls):
+        if is_product(cls):
             return self._product(annotation, cls)
         if members and isinstance(origin, type):
             return origin[tuple(map(self.of, members))]  # type: ignore[index]
@@ -349,19 +218,19 @@ class _StandIns:
         if typing.is_typeddict(cls):
             optional = cls.__optional_keys__
             fields = {
-                name: _Parameter(_unwrapped(hint), name not in optional)
-                for name, hint in _hints(cls).items()
+                name: Parameter(_unwrapped(hint), name not in optional)
+                for name, hint in hints_of(cls).items()
             }
             self._complete(made, self._mapping(annotation, fields), lambda value: value)
-        elif _is_struct(cls):
+        elif is_struct(cls):
             names = cls.__struct_fields__
             self._complete(
                 made,
                 self._struct(annotation, cls),
                 lambda value: cls(**{name: getattr(value, name) for name in names}),
             )
-        elif _is_dataclass(cls):
-            shape = self._mapping(annotation, _parameters(cls))
+        elif is_dataclass(cls):
+            shape = self._mapping(annotation, parameters_of(cls))
             self._complete(made, shape, lambda value: cls(**value))
         else:
             self._complete(made, self._tuple(annotation, cls), lambda value: cls(*value))
@@ -372,7 +241,7 @@ class _StandIns:
         made.shape = shape
         made.build = staticmethod(lambda value, strict: call(_converted(value, shape, strict)))
 
-    def _mapping(self, annotation: Any, fields: Mapping[str, _Parameter]) -> Any:
+    def _mapping(self, annotation: Any, fields: Mapping[str, Parameter]) -> Any:
         known = _arguments(annotation)
         types = {name: self.of(_filled(one.hint, known)) for name, one in fields.items()}
         shape: Mapping[str, Any] = {
@@ -382,7 +251,7 @@ class _StandIns:
         return TypedDict(type_name(annotation), shape)  # type: ignore[operator]
 
     def _tuple(self, annotation: Any, cls: Any) -> Any:
-        known, hints = _arguments(annotation), _hints(cls)
+        known, hints = _arguments(annotation), hints_of(cls)
         fields = [(name, self.of(_filled(hints.get(name, Any), known))) for name in cls._fields]
         shape: Any = NamedTuple(cls.__name__, fields)  # type: ignore[misc]
         shape._field_defaults = cls._field_defaults
@@ -393,7 +262,7 @@ class _StandIns:
         known, config = _arguments(annotation), cls.__struct_config__
         fields = []
         for field in msgspec.structs.fields(cls):
-            hint = self.of(_filled(_hints(cls)[field.name], known))
+            hint = self.of(_filled(hints_of(cls)[field.name], known))
             default = field.default
             if field.default_factory is not msgspec.NODEFAULT:
                 default = msgspec.field(default_factory=field.default_factory)
@@ -413,7 +282,7 @@ class _StandIns:
 
 def _is_stand_in(annotation: Any) -> bool:
     return isinstance(annotation, type) and (
-        issubclass(annotation, StandIn) or _is_model(annotation)
+        issubclass(annotation, StandIn) or is_model(annotation)
     )
 
 

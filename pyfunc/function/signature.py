@@ -1,6 +1,6 @@
 """Compilation of a signature into a frozen `Plan`, once, at start.
 
-`inspect` is used here and in `classes` only. Three steps stay apart: the source of a value
+`inspect` is used here and in `class_parameters` only. Three steps stay apart: the source of a value
 (`_source`), whether the parameter is optional (`_binding`), and the conversion (`readers`).
 Precedence: an annotation that names a source's type, else the parameter's name, else its default,
 else an error.
