@@ -152,16 +152,19 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived: watch what they leave incomplete, and answer what is complete."""
         known = self._request_count
-        under_way = None if self._messages else self._awaited
-        is_first = not self._head_size and (self._awaited is None or self._awaited.is_eof())
+        awaited, is_queued = self._awaited, bool(self._messages)
+        under_way = None if awaited is None or awaited.is_eof() else awaited
+        is_first = not self._head_size and under_way is None
         super().data_received(data)
         if is_first and self._request_count == known + 1 and _is_error(self._messages[-1][0]):
             self._parse_again(data)
         if under_way is not None and under_way.is_eof():
-            has_trailers = self._is_chunked and not _ends_chunks(self._before + data)
-            if has_trailers and not self._end_with_current():
-                self.force_close()
-            self._end_of_body()
+            if self._is_chunked and not _ends_chunks(self._before + data):
+                self._end_with(under_way)
+            if is_queued:
+                self._awaited = None
+            else:
+                self._end_of_body()
         if self._request_count != known:
             self._head_size = 0
             if self._awaited is not None:
@@ -179,7 +182,20 @@ class Connection(web.RequestHandler):
         elif data and self._waits:
             self._part_of_head(data)
         if self._is_chunked:
-            self._before = data[-len(_LAST_CHUNK) :]
+            self._before = (self._before + data)[-len(_LAST_CHUNK) :]
+
+    def _end_with(self, body: StreamReader) -> None:
+        """Let the request that has this body be the last of its connection."""
+        message: Any
+        for index, (message, queued) in enumerate(self._messages):
+            if queued is body:
+                self._messages[index] = (message._replace(should_close=True), body)
+                return
+        if not self._end_with_current():
+            if self._waiter is None:
+                self.close()  # after the response: the handler has not begun
+            else:
+                self.force_close()
 
     def _guard(self, index: int, data: bytes) -> None:
         """Let a request be the last of its connection where the parser loses what follows it.

@@ -266,3 +266,45 @@ async def test_a_response_goes_with_the_client_that_has_left() -> None:
             await until(lambda: not responses)
     finally:
         gc.enable()
+
+
+_CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+
+
+async def test_a_chunked_body_that_ends_byte_by_byte_leaves_the_connection_open() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    async with serving(handler) as server:
+        peer = await server.peer(_CHUNKED)
+        for octet in b"0\r\n\r\n":
+            peer.send(bytes([octet]))
+            await peer.writer.drain()
+            await asyncio.sleep(0.01)  # a piece of its own for the server
+        assert (await peer.answer())[2] == b"a"
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await peer.answer())[0] == 200
+
+
+async def test_a_chunked_body_that_ends_while_its_request_waits_leaves_the_connection_open() -> (
+    None
+):
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            begun.set()
+            await go.wait()
+        return web.Response(body=await request.read())
+
+    async with serving(handler) as server:
+        peer = await server.peer(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + _CHUNKED)
+        await begun.wait()
+        peer.send(b"0\r\n\r\n")
+        [connection] = server.connections.connections
+        body = connection._messages[0][1]
+        await until(body.is_eof)
+        go.set()
+        assert [(await peer.answer())[2] for _ in range(2)] == [b"", b"a"]
+        peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await peer.answer())[0] == 200
