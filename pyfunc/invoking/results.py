@@ -133,6 +133,9 @@ def check_fields(response: web.StreamResponse) -> None:
     for cookie in response.cookies.values():
         _check_field("Set-Cookie", cookie.OutputString())
     _check_field("reason", response.reason)
+    length = response.headers.get("Content-Length")
+    if length is not None and not (length.isascii() and length.isdigit()):
+        raise ReplyError(f"the header Content-Length is {length!r}: expected a number of bytes")
 
 
 def _check_field(name: str, value: Any) -> None:

@@ -24,6 +24,7 @@ from pyfunc.errors import ReplyError
 from pyfunc.invoking.results import Stream
 from pyfunc.invoking.threads import Threads
 from pyfunc.invoking.user_code import awaited, run_in
+from pyfunc.invoking.wire import has_body
 
 __all__ = ["SENT", "Sent", "break_off", "collected", "send"]
 
@@ -70,7 +71,7 @@ async def send(
         response = _head(stream, first)
         response[SENT] = Sent()
         await response.prepare(request)
-        if request.method != "HEAD":
+        if has_body(request.method, response.status):
             await _send_body(response, octets, chunks, request)
         return response
     finally:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aiohttp import web
 from multidict import CIMultiDict
 
-__all__ = ["PLAIN", "WholeResponse", "Wire", "header_fields", "header_lines"]
+__all__ = ["PLAIN", "WholeResponse", "Wire", "has_body", "header_fields", "header_lines"]
 
 
 class WholeResponse(web.Response):
@@ -27,6 +27,19 @@ class WholeResponse(web.Response):
     def add_lines(self, lines: str) -> None:
         """Add headers like those given at the start."""
         self.headers.extend(header_fields(lines))
+
+
+def has_body(method: str, status: int) -> bool:
+    """Whether a response can have a body (RFC 9112, section 6.3).
+
+    Args:
+        method: The method of the request.
+        status: The status of the response.
+    """
+    return method != "HEAD" and status >= 200 and status not in _WITHOUT_BODY
+
+
+_WITHOUT_BODY = frozenset({204, 304})
 
 
 def header_lines(headers: Iterable[tuple[str, str]]) -> str:

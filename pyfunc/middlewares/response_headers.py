@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from pyfunc.function.trace_context import REQUEST_ID, REQUEST_ID_KEY
 from pyfunc.invoking.results import PREPARED, check_fields
 from pyfunc.lifecycle import LIFECYCLE
+from pyfunc.middlewares.framing import settle_framing
 
 __all__ = ["add_response_headers"]
 
@@ -25,6 +26,8 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
     if "close" in response.headers.get(hdrs.CONNECTION, "").lower():
         response.force_close()  # the header alone does not close it (RFC 9112, section 9.6)
     check_fields(response)
+    if response.status != 101:
+        settle_framing(request, response)
     request[PREPARED] = response
 
 
