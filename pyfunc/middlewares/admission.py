@@ -19,7 +19,10 @@ from pyfunc.invoking.observers import note_admission
 from pyfunc.invoking.user_code import uncancelled
 from pyfunc.lifecycle import Lifecycle, Phase
 
-__all__ = ["admission"]
+__all__ = ["CONTINUED", "admission"]
+
+CONTINUED: web.RequestKey[bool] = web.RequestKey("pyfunc_continued", bool)
+"""Whether the client was asked for the body that it holds back."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -153,6 +156,7 @@ async def _expect_body(request: web.Request, max_body: int) -> None:
     expected = request.headers.get(hdrs.EXPECT, "").lower()
     if expected == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(_CONTINUE)
+        request[CONTINUED] = True
         request.writer.output_size = 0  # as aiohttp does: the answer itself has not begun
 
 

@@ -3,13 +3,12 @@
 A receiver of `on_response_prepare`, since streams are prepared below the middlewares.
 """
 
-from collections.abc import Mapping
-
 from aiohttp import hdrs, web
 
 from pyfunc.function.trace_context import REQUEST_ID, REQUEST_ID_KEY
 from pyfunc.invoking.results import PREPARED, check_fields
 from pyfunc.lifecycle import LIFECYCLE
+from pyfunc.middlewares.admission import CONTINUED
 from pyfunc.middlewares.framing import settle_framing
 
 __all__ = ["add_response_headers"]
@@ -20,7 +19,7 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
     if REQUEST_ID_KEY in request:  # a probe has none
         response.headers[REQUEST_ID] = request[REQUEST_ID_KEY]
     if response.status != 101 and (
-        request.config_dict[LIFECYCLE].closes_connections or _is_last(request.headers)
+        request.config_dict[LIFECYCLE].closes_connections or _is_last(request)
     ):
         response.headers[hdrs.CONNECTION] = "close"
     if "close" in response.headers.get(hdrs.CONNECTION, "").lower():
@@ -31,12 +30,16 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
     request[PREPARED] = response
 
 
-def _is_last(headers: Mapping[str, str]) -> bool:
-    """Whether a request is the last of its connection, since aiohttp's parser loses what follows.
+def _is_last(request: web.Request) -> bool:
+    """Whether a request is the last of its connection, since what follows it would be lost.
 
-    It makes trailer fields header fields of the next request, and drops what follows an `Upgrade`
-    that is none to a WebSocket.
+    aiohttp's parser makes trailer fields header fields of the next request, and drops what follows
+    an `Upgrade` that is none to a WebSocket. A client that was not asked for its body may send it
+    or not (RFC 9110, section 10.1.1).
     """
+    headers = request.headers
     if hdrs.TRANSFER_ENCODING in headers:
+        return True
+    if hdrs.EXPECT in headers and CONTINUED not in request and not request.content.is_eof():
         return True
     return headers.get(hdrs.UPGRADE, "websocket").strip().lower() != "websocket"

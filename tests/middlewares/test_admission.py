@@ -106,8 +106,31 @@ async def test_content_length_above_the_limit_is_413_before_anything_is_sent(
     writer.write(
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n"
     )
-    assert b" 413 " in await reader.readline()
+    head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
+    assert b" 413 " in head
+    assert b"Connection: close" in head
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz/ready"])
+async def test_a_client_that_was_not_asked_for_its_body_sends_nothing_more(
+    path: str, serve: Serve
+) -> None:
+    """As in oven-sh/bun#33293: its next request would be read as the body."""
+    gate = Gate()
+    client = await serve(gate.main, concurrency=1, queue=0)
+    held = await gate.hold(client)
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n".encode()
+        + b"Expect: 100-continue\r\n\r\n"
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    gate.go.set()
+    await asyncio.gather(*held)
+    assert not head.startswith(b"HTTP/1.1 100 ")
+    assert b"Connection: close" in head
 
 
 @pytest.mark.parametrize("concurrency", [0, 1])
@@ -145,8 +168,10 @@ async def test_a_client_that_expects_100_continue_is_told_once_it_has_a_place(
     assert await told == b"HTTP/1.1 100 Continue\r\n"
     assert await reader.readline() == b"\r\n"
     writer.write(b"ok")
-    assert b" 200 " in await reader.readline()
+    head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
+    assert b" 200 " in head
+    assert b"Connection" not in head
 
 
 async def test_a_body_that_is_slow_to_arrive_gives_its_place_to_others(serve: Serve) -> None:
