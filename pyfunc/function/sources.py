@@ -231,7 +231,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         name="path",
         parameters=("path",),
-        read=lambda invocation: invocation.request.path,
+        read=lambda invocation: invocation.request.path or "/",  # empty after a bare host
         gives="the decoded path",
         accepts=(str,),
     ),

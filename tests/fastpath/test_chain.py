@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.fastpath.chain import chain
 from pyfunc.fastpath.runner import FastRunner
+from tests.support.apps import Serve
 
 
 async def _tell(request: web.Request) -> web.Response:
@@ -126,3 +127,20 @@ async def test_an_app_with_a_mounted_one_is_served_by_its_router() -> None:
     outer.add_subapp("/fn", inner)
 
     assert await _answers(outer, "/fn/a") == ["GET /fn/a"]
+
+
+@pytest.mark.parametrize(
+    ("target", "path"), [("http://b", "/"), ("http://b?a=1", "/"), ("http://b/c", "/c")]
+)
+async def test_a_target_with_a_host_has_a_path(target: str, path: str, serve: Serve) -> None:
+    """An empty path is `/` (RFC 9110, section 4.2.3; python/cpython#132741)."""
+
+    async def main(path: str) -> str:
+        return path
+
+    client = await serve(main)
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.endswith(f"\r\n\r\n{path}".encode())
