@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from pyfunc import Event
+from pyfunc.lifecycle import LIFECYCLE
 from tests.support.apps import Client, Serve
 
 ENDINGS = ["SystemExit(3)", "KeyboardInterrupt()", "GeneratorExit()", "asyncio.CancelledError()"]
@@ -291,18 +292,51 @@ async def test_a_response_that_the_function_has_prepared_is_ended_for_it(serve: 
         assert await response.text() == "part"
 
 
-async def test_nothing_follows_a_web_socket_whose_function_fails(serve: Serve) -> None:
-    async def main(req: web.Request) -> None:
+async def failing_web_socket(req: web.Request) -> None:
+    socket = web.WebSocketResponse()
+    await socket.prepare(req)
+    raise ValueError("after the handshake")
+
+
+async def test_a_web_socket_whose_function_fails_is_closed_with_1011(serve: Serve) -> None:
+    """As in pgjones/hypercorn#112; nothing else follows."""
+    client = await serve(failing_web_socket)
+    async with client.ws_connect("/") as socket:
+        message = await socket.receive(timeout=10)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1011)
+        assert (await socket.receive(timeout=10)).type is WSMsgType.CLOSED
+
+
+async def test_a_client_that_does_not_close_its_web_socket_is_not_waited_for(serve: Serve) -> None:
+    client = await serve(failing_web_socket)
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bKdPyn3u98cTfZJSh4TNeQ==\r\n\r\n"
+    )
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    assert await reader.read() == b"\x88\x02" + (1011).to_bytes(2, "big")
+    writer.close()
+
+
+async def test_a_web_socket_that_is_cut_off_is_closed_with_1001(serve: Serve) -> None:
+    """As in Kludex/uvicorn#1344: its client may connect again, elsewhere."""
+
+    async def main(req: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(req)
-        raise ValueError("after the handshake")
+        await socket.send_str("here")
+        async for _ in socket:
+            pass
+        return socket
 
     client = await serve(main)
     async with client.ws_connect("/") as socket:
+        assert (await socket.receive(timeout=10)).data == "here"
+        client.app[LIFECYCLE].cut_off()
         message = await socket.receive(timeout=10)
 
-    assert message.type.name in ("CLOSE", "CLOSED", "ERROR")
-    assert b"HTTP" not in str(message.data).encode()
+    assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
 
 
 # --- heads ----------------------------------------------------------------------------------------

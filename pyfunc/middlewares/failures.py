@@ -1,10 +1,11 @@
 """Responses for whatever goes wrong in the middlewares and the handler below."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from aiohttp import hdrs, web
+from aiohttp import WSCloseCode, hdrs, web
 from aiohttp.typedefs import Middleware
 
 from pyfunc.errors import (
@@ -13,6 +14,7 @@ from pyfunc.errors import (
     MalformedBodyError,
     ReplyError,
     RequestError,
+    UnavailableError,
 )
 from pyfunc.function.trace_context import REQUEST_ID_KEY, request_id
 from pyfunc.invoking.observers import FAILURE, note_error
@@ -25,6 +27,8 @@ from pyfunc.request.flask import flask_error_types
 __all__ = ["failure", "failures"]
 
 logger = logging.getLogger("pyfunc")
+
+_HANDSHAKE = 0.5  # seconds for the peer of a WebSocket to answer its end
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,7 +65,7 @@ def failures(name: str, debug: bool) -> Middleware:
     async def fail(request: web.Request, error: BaseException) -> web.StreamResponse:
         note_error(request, error)
         if PREPARED in request:
-            return _broken_off(request, error)
+            return await _broken_off(request, error)
         return await _last(request, _response(request, error))
 
     def _response(request: web.Request, error: BaseException) -> web.StreamResponse:
@@ -73,17 +77,32 @@ def failures(name: str, debug: bool) -> Middleware:
         request[FAILURE] = error
         return problem(failure(error, name, debug))
 
-    def _broken_off(request: web.Request, error: BaseException) -> web.StreamResponse:
+    async def _broken_off(request: web.Request, error: BaseException) -> web.StreamResponse:
         """End the response that the function has begun, and send no other."""
+        prepared = request[PREPARED]
         if not isinstance(error, DisconnectedError):
             request[FAILURE] = error
             logger.error(
                 "%s failed in mid-response; the connection is closed", name, exc_info=error
             )
+            if isinstance(prepared, web.WebSocketResponse):
+                await _close_socket(prepared, error)
         break_off(request)
-        return request[PREPARED]
+        return prepared
 
     return respond
+
+
+async def _close_socket(socket: web.WebSocketResponse, error: BaseException) -> None:
+    """Close a WebSocket with the reason (RFC 6455, section 7.4.1), and wait a little for its peer.
+
+    A client connects again after `GOING_AWAY`, and knows of a fault after `INTERNAL_ERROR`.
+    """
+    is_stopping = isinstance(error, UnavailableError)
+    code = WSCloseCode.GOING_AWAY if is_stopping else WSCloseCode.INTERNAL_ERROR
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_HANDSHAKE):
+            await socket.close(code=code)
 
 
 async def _last(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
