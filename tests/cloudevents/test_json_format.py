@@ -28,6 +28,15 @@ def decoded(text: str) -> list[Event]:
     return [decode_structured(text.encode("utf-8", "surrogateescape")), batch[1]]
 
 
+def test_escapes_in_names_and_in_base64_are_those_of_json() -> None:
+    """As in cloudevents/sdk-go#1128: `\\u002B` is a `+`, whatever looks at it first."""
+    text = json.dumps({**EVENT, "datacontenttype": "application/octet-stream"})[:-1]
+    text += ', "data\\u005fbase64": "\\u002B\\u002b++", "\\u0065xt1": "a\\/b"}'
+    for event in decoded(text):
+        assert event.data == b"\xfb\xef\xbe"
+        assert event["ext1"] == "a/b"
+
+
 @pytest.mark.parametrize(
     "data", [CUT, f"{{{CUT}: 1}}", str(2**64), str(-(10**400)), "1" + "0" * 4000]
 )

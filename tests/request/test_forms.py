@@ -6,6 +6,7 @@ import pytest
 from aiohttp import FormData
 from pytest_aiohttp.plugin import AiohttpClient
 
+from pyfunc.request.forms import parse_form
 from pyfunc.request.view import Request
 from tests.support.flask_twin import BOUNDARY, END, MULTIPART, URLENCODED, part
 from tests.support.views import view_app
@@ -31,6 +32,37 @@ async def test_a_form_of_several_megabytes_arrives_whole(aiohttp_client: Aiohttp
 
     assert len(content) > 5_000_000
     assert await response.json() == [True, "größe.bin", True, True]
+
+
+@pytest.mark.parametrize("fill", [b"\xff", b"\r", b"\n", b"\r\n", b"\r\n--"])
+def test_no_line_end_moves_into_a_value_at_the_border_of_a_chunk(fill: bytes) -> None:
+    """As in pallets/werkzeug#2761, #3065, #3118 and #3285, where a parser took 64 KiB at a time."""
+    for size in range((1 << 16) - 250, (1 << 16) + 10):
+        content = (b"X\n" + fill * size)[:size]
+        body = part('name="a"', b"550") + part('name="f"; filename="f"', content)
+        form = parse_form(body + part('name="b"', b"A73290_SN3") + END, MULTIPART)
+        assert form.fields["a"] == "550"
+        assert form.files["f"].read() == content
+        assert form.fields["b"] == "A73290_SN3"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "filename"),
+    [
+        ('filename="a;b=c.txt"', "a;b=c.txt"),
+        ('filename="x=y.txt"', "x=y.txt"),
+        ('filename="a\\"b.txt"', 'a"b.txt'),
+        ('filename="%22q%22.txt"', '"q".txt'),
+        ("filename=plain.txt", "plain.txt"),
+        ('filename="a.txt" ; other=b', "a.txt"),
+        ('FILENAME="a.txt"', "a.txt"),
+        ("filename=\"a.txt\"; filename*=UTF-8''%e2%82%ac.txt", "€.txt"),
+    ],
+)
+def test_a_name_of_a_file_may_hold_what_separates_parameters(parameter: str, filename: str) -> None:
+    """As in pillarjs/multiparty#101 and yhirose/cpp-httplib#2574, where it was cut there."""
+    form = parse_form(part(f'name="f"; {parameter}', b"") + END, MULTIPART)
+    assert [file.filename for file in form.files.values()] == [filename]
 
 
 async def test_a_file_can_be_saved_to_a_path_and_to_a_file(
