@@ -10,7 +10,7 @@ from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
 
-__all__ = ["awaited", "called", "contained", "run_in", "uncancelled"]
+__all__ = ["awaited", "called", "contained", "run_in", "text_of", "uncancelled"]
 
 T = TypeVar("T")
 
@@ -49,6 +49,19 @@ def contained(error: BaseException) -> BaseException:
     if isinstance(error, GeneratorExit) and not _is_on_loop():
         return error
     return _failure(error)
+
+
+def text_of(value: Any, convert: Callable[[Any], str] = repr) -> str:
+    """Return the text of an object of the user's, whose own method may raise anything.
+
+    Args:
+        value: The object.
+        convert: Makes its text.
+    """
+    try:
+        return convert(value)
+    except BaseException as error:
+        return f"<{type(value).__name__}, whose text raises {type(error).__name__}>"
 
 
 def uncancelled(error: asyncio.CancelledError) -> RuntimeError:

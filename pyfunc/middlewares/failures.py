@@ -20,7 +20,7 @@ from pyfunc.function.trace_context import REQUEST_ID_KEY, request_id
 from pyfunc.invoking.observers import FAILURE, note_error
 from pyfunc.invoking.results import PREPARED, check_fields, flask_response
 from pyfunc.invoking.streams import break_off
-from pyfunc.invoking.user_code import contained
+from pyfunc.invoking.user_code import contained, text_of
 from pyfunc.middlewares.problems import problem
 from pyfunc.request.flask import flask_error_types
 
@@ -158,5 +158,5 @@ def failure(error: BaseException, name: str, debug: bool) -> RequestError:
         detail = str(error) if debug else "the function's answer is not valid"
     else:
         logger.error("%s failed", name, exc_info=error)
-        detail = repr(error) if debug else "the function failed"
+        detail = text_of(error) if debug else "the function failed"
     return FailedError(detail)

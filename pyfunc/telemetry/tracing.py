@@ -27,6 +27,7 @@ from pyfunc.errors import SettingsError
 from pyfunc.function.trace_context import TraceContext
 from pyfunc.function.tracebacks import format_folded_traceback
 from pyfunc.invoking.observers import Call, Observation
+from pyfunc.invoking.user_code import text_of
 
 __all__ = ["Traces", "flush_at_end", "provider_for"]
 
@@ -185,7 +186,17 @@ def _finish(
     span.set_attribute("error.type", type(error).__name__ if error else str(status or outcome))
     span.set_status(StatusCode.ERROR, outcome)
     if error is not None and outcome == "failed":
-        span.record_exception(error, {"exception.stacktrace": format_folded_traceback(error)})
+        # Not by `record_exception`, which raises what the exception's own `__str__` does.
+        kind = type(error)
+        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+        span.add_event(
+            "exception",
+            {
+                "exception.type": f"{module}{kind.__qualname__}",
+                "exception.message": text_of(error, str),
+                "exception.stacktrace": format_folded_traceback(error),
+            },
+        )
 
 
 # --- set-up ---------------------------------------------------------------------------------------

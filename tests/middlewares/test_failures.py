@@ -51,6 +51,29 @@ async def test_exception_is_told_to_the_caller_in_debug_mode_only(serve: Serve) 
     assert "ValueError('secret')" in (await (await client.get("/")).json())["detail"]
 
 
+@pytest.mark.parametrize("method", ["__str__", "__repr__"])
+@pytest.mark.parametrize("raised", ["ValueError", "SystemExit", "KeyboardInterrupt"])
+async def test_an_exception_that_has_no_text_is_500_and_the_process_goes_on(
+    serve: Serve, raised: str, method: str
+) -> None:
+    """As in Azure/azure-functions-python-worker#225, where the worker ended."""
+    source = f"""
+class Odd(Exception):
+    def {method}(self):
+        raise {raised}
+
+def main():
+    raise Odd
+"""
+    client = await serve(source, debug=True)
+
+    for _ in range(2):
+        answer = await client.get("/")
+        assert answer.status == 500
+        assert (await answer.json())["detail"] != "the server failed"
+    assert (await client.get("/healthz/live")).status == 200
+
+
 async def test_wrong_number_of_arguments_inside_the_function_is_500(serve: Serve) -> None:
     client = await serve("def helper(a): ...\n\ndef main():\n    helper()\n")
 

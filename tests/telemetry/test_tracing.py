@@ -180,6 +180,25 @@ async def test_an_error_is_recorded(tmp_path: Path, collector: Collector) -> Non
     assert "invoker.py" not in exception["exception.stacktrace"]
 
 
+async def test_an_error_that_has_no_text_is_recorded(tmp_path: Path, collector: Collector) -> None:
+    source = """
+class Odd(Exception):
+    def __str__(self):
+        raise SystemExit(3)
+
+def main(event):
+    raise Odd
+"""
+    with Traced(tmp_path, source, collector) as traced:
+        await traced.post(EVENT)
+        traced.terminate()
+    (span,) = collector.spans
+    (event,) = span.events
+    exception = attributes(event.attributes)
+    assert exception["exception.type"] == "func.Odd"
+    assert "SystemExit" in exception["exception.message"]
+
+
 async def test_a_refused_request_is_a_span(tmp_path: Path, collector: Collector) -> None:
     with Traced(tmp_path, EVENTS, collector) as traced:
         await traced.post({**EVENT, "ce-id": "", "traceparent": HEADER})
