@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiohttp.http import HttpRequestParser, RawRequestMessage, StreamWriter
+from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from pyfunc.errors import RequestError, SlowRequestError
 from pyfunc.fastpath.malformed import malformed_error, raw_response
+from pyfunc.fastpath.parsing import ParsingHandler
 from pyfunc.fastpath.response import DirectResponse
-from pyfunc.fastpath.turns import Turn
 from pyfunc.middlewares.problems import problem
 
 __all__ = ["Connection", "Limits"]
@@ -35,8 +35,6 @@ _FEW = 2
 
 # What reads a body after the answer gets this, as from aiohttp.
 _ANSWERED = web.PayloadAccessError()
-_END_OF_HEAD = b"\r\n\r\n"
-_LAST_CHUNK = b"\r\n0\r\n\r\n"
 _HEAD_LATE = "the head of the request did not arrive in time"
 _HEAD_LARGE = "the headers are larger than is taken here"
 
@@ -52,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True):
     """How long a request may take to arrive, in seconds; 0 for no limit."""
 
 
-class Connection(web.RequestHandler):
+class Connection(ParsingHandler):
     """One connection.
 
     Args:
@@ -64,12 +62,10 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "_awaited",
-        "_before",
-        "_cohorts",
         "_head_size",
-        "_is_chunked",
         "_max_head",
         "_read_timeout",
+        "_send_queue",
         "_since",
         "_timer",
     )
@@ -100,12 +96,10 @@ class Connection(web.RequestHandler):
             **kwargs,
         )
         self._read_timeout = limits.read_timeout
-        self._cohorts = manager.cohorts
+        self._send_queue = manager.send_queue
         self._max_head = limits.head
         self._head_size = 0
         self._awaited: StreamReader | None = None
-        self._is_chunked = False
-        self._before = b""
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -123,7 +117,7 @@ class Connection(web.RequestHandler):
         """The answers that are not yet under way say that they are the last ones here."""
         if self._manager is not None:  # the client is still there
             self._request_factory = self._manager.request_factory
-            self._end_with_current()
+            self.end_with_current()
 
     async def start(self) -> None:
         """Answer one request, in a task of its own that was made before the request came.
@@ -135,7 +129,7 @@ class Connection(web.RequestHandler):
         if self._close or self._force_close:
             return self._end()
         if not self._messages:
-            self._waiter = Turn(self._cohorts, self._loop)
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:
@@ -150,17 +144,12 @@ class Connection(web.RequestHandler):
             self._end()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived: watch what they leave incomplete, and answer what is complete."""
+        """Parse bytes that have arrived, and time what they leave incomplete."""
         known = self._request_count
         awaited, is_queued = self._awaited, bool(self._messages)
         under_way = None if awaited is None or awaited.is_eof() else awaited
-        is_first = not self._head_size and under_way is None
         super().data_received(data)
-        if is_first and self._request_count == known + 1 and _is_error(self._messages[-1][0]):
-            self._parse_again(data)
         if under_way is not None and under_way.is_eof():
-            if self._is_chunked and not _ends_chunks(self._before + data):
-                self._end_with(under_way)
             if is_queued:
                 self._awaited = None
             else:
@@ -169,81 +158,11 @@ class Connection(web.RequestHandler):
             self._head_size = 0
             if self._awaited is not None:
                 self._break_off(self._awaited)
-            message: Any
-            message, body = self._messages[-1]
-            is_single = self._request_count == known + 1
-            if not is_single or _is_error(message) or message.chunked or message.upgrade:
-                for index in range(known - self._request_count, 0):
-                    self._guard(index, data)
+            body = self._messages[-1][1]
             if not body.is_eof():
-                self._is_chunked = not _is_error(message) and message.chunked
                 self._watch(body)
-            self._cohorts.look()
         elif data and self._waits:
             self._part_of_head(data)
-        if self._is_chunked:
-            self._before = (self._before + data)[-len(_LAST_CHUNK) :]
-
-    def _end_with(self, body: StreamReader) -> None:
-        """Let the request that has this body be the last of its connection."""
-        message: Any
-        for index, (message, queued) in enumerate(self._messages):
-            if queued is body:
-                self._messages[index] = (message._replace(should_close=True), body)
-                return
-        if not self._end_with_current():
-            if self._waiter is None:
-                self.close()  # after the response: the handler has not begun
-            else:
-                self.force_close()
-
-    def _guard(self, index: int, data: bytes) -> None:
-        """Let a request be the last of its connection where the parser loses what follows it.
-
-        It drops what follows an `Upgrade` that is none to a WebSocket, and makes trailer fields
-        header fields of the next request.
-        """
-        message: Any
-        message, body = self._messages[index]
-        if _is_error(message):
-            return
-        is_lost = message.upgrade and not self._upgraded
-        is_mixed = message.chunked and body.is_eof() and (index < -1 or not _ends_chunks(data))
-        if is_lost or is_mixed:
-            self._messages[index] = (message._replace(should_close=True), body)
-
-    def _parse_again(self, data: bytes) -> None:
-        """Parse data that holds malformed bytes head by head, for the requests before these.
-
-        The parser gives up all that it was given at once, and the first of several requests would
-        get the answer to the last.
-        """
-        heads = data.split(_END_OF_HEAD)
-        if len(heads) == 1:
-            return
-        self._messages.pop()
-        self._request_count -= 1
-        self._parser = HttpRequestParser(
-            self,
-            self._loop,
-            self._read_bufsize,
-            max_line_size=self.max_line_size,
-            max_field_size=self.max_field_size,
-            max_headers=self.max_headers,
-            payload_exception=web.RequestPayloadError,
-            max_msg_queue_size=self._max_msg_queue_size,
-        )
-        for part in [head + _END_OF_HEAD for head in heads[:-1]] + heads[-1:]:
-            super().data_received(part)
-            if self._messages and _is_error(self._messages[-1][0]):
-                self._drop_incomplete()
-                break
-
-    def _drop_incomplete(self) -> None:
-        """Drop the request whose own body is malformed; the error that follows answers it."""
-        if len(self._messages) > 1 and not self._messages[-2][1].is_eof():
-            del self._messages[-2]
-            self._request_count -= 1
 
     def send(self, answer: bytes) -> None:
         """Send a whole answer, soon: together with others, unless it is as well off alone.
@@ -258,11 +177,11 @@ class Connection(web.RequestHandler):
         if self._messages or self._close or len(self._manager._connections) <= _FEW:
             transport.write(answer)
         else:
-            self._cohorts.send(transport, answer)
+            self._send_queue.send(transport, answer)
 
     def force_close(self) -> None:
         """Close the connection, once what is to be sent is on its way."""
-        self._cohorts.flush()
+        self._send_queue.flush()
         super().force_close()
 
     async def _drain_helper(self) -> None:
@@ -378,12 +297,6 @@ class Connection(web.RequestHandler):
         waits = self._waiter is not None and not self._waiter.done()
         return (waits or self._request_count == 0) and not self._force_close
 
-    def _end_with_current(self) -> bool:
-        if (request := self._current_request) is not None:
-            request._message = request._message._replace(should_close=True)
-            return True
-        return False
-
     def _break_off(self, body: StreamReader) -> None:
         """What follows a body that is not whole is the parser's complaint about it."""
         if not body.is_eof():
@@ -427,7 +340,7 @@ class Connection(web.RequestHandler):
             if self._reading_paused or self._buffer_paused:
                 self._since = self._loop.time() - body.total_bytes / _SLOWEST  # we are slow
             if self._is_late(self._since + body.total_bytes / _SLOWEST):
-                self._end_with_current()
+                self.end_with_current()
                 body.set_exception(SlowRequestError("the body did not arrive in time"))
 
     def _is_late(self, since: float) -> bool:
@@ -450,12 +363,3 @@ class Connection(web.RequestHandler):
             self._keepalive_handle = None
         else:
             super()._process_keepalive()
-
-
-def _is_error(message: Any) -> bool:
-    return type(message) is not RawRequestMessage
-
-
-def _ends_chunks(data: bytes) -> bool:
-    """Whether data ends with the last chunk of a body, and has no trailer fields."""
-    return data.endswith(_LAST_CHUNK)

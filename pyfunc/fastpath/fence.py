@@ -10,7 +10,6 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpRequestParser, RawRequestMessage, StreamWriter
-from aiohttp.streams import StreamReader
 
 __all__ = ["NAMES", "SIGNATURES", "check", "names_of"]
 
@@ -52,10 +51,8 @@ NAMES: Mapping[type, Mapping[str, str]] = MappingProxyType(
             "_loop": "timers",
         },
         web.BaseRequest: {
-            "_client_max_size": "the limit of a body that is taken in one piece",
             "_message": "whether the connection ends with this request",
             "_method": "`HEAD` has no body",
-            "_payload": "the body",
             "_payload_writer": "the size of what was sent",
             "_post": "form uploads, which aiohttp closes",
             "_protocol": "the connection",
@@ -66,15 +63,6 @@ NAMES: Mapping[type, Mapping[str, str]] = MappingProxyType(
         },
         web.Request: {
             "_match_info": "the result of routing, which is left out",
-        },
-        StreamReader: {
-            "_buffer": "a body that has arrived in one piece",
-            "_buffer_offset": "a body that nobody has read from",
-            "_cursor": "how far the body was read",
-            "_eof": "whether the body has arrived",
-            "_exception": "whether the body is broken",
-            "_http_chunk_splits": "whether the body is chunked",
-            "_size": "bytes that nobody has read",
         },
         web.StreamResponse: {
             "_eof_sent": "the response was sent",

@@ -12,7 +12,7 @@ from pyfunc.fastpath.connection import Connection, Limits
 from pyfunc.fastpath.fence import check
 from pyfunc.fastpath.late_imports import settle_client
 from pyfunc.fastpath.response import DirectResponse
-from pyfunc.fastpath.turns import Cohorts
+from pyfunc.fastpath.sending import SendQueue
 from pyfunc.invoking.wire import Wire
 
 __all__ = ["WIRE", "Connections", "FastRunner", "check"]
@@ -39,7 +39,7 @@ class Connections(web.Server):
         self, handler: Any, *, limits: Limits, keepalive_timeout: float, **kwargs: Any
     ) -> None:
         super().__init__(handler, keepalive_timeout=keepalive_timeout or _JUST_USED, **kwargs)
-        self.cohorts = Cohorts(self._loop)
+        self.send_queue = SendQueue(self._loop)
         self._limits = limits
         if not keepalive_timeout:
             self.request_factory = _last_of(self.request_factory)

@@ -13,7 +13,7 @@ from aiohttp.web_server import Server
 
 from pyfunc.fastpath.connection import Connection, Limits
 from pyfunc.fastpath.runner import Connections
-from pyfunc.fastpath.turns import Cohorts
+from pyfunc.fastpath.sending import SendQueue
 
 __all__: list[str] = []
 
@@ -36,8 +36,8 @@ class RequestHandler(Connection):
         max_headers: int = _HEADERS,
         **kwargs: Any,
     ) -> None:
-        if not hasattr(manager, "cohorts"):  # a mock of aiohttp's server
-            manager.cohorts = Cohorts(loop)
+        if not hasattr(manager, "send_queue"):  # a mock of aiohttp's server
+            manager.send_queue = SendQueue(loop)
         limits = Limits(max(max_line_size, max_field_size), max_headers, read_timeout=0)
         super().__init__(manager, loop=loop, limits=limits, **kwargs)
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -15,10 +14,9 @@ import pytest
 from aiohttp import web
 
 from pyfunc.app import create_app
-from pyfunc.fastpath import turns as cohorts
+from pyfunc.fastpath import sending
 from pyfunc.fastpath.connection import Connection
 from pyfunc.fastpath.runner import WIRE, Connections, FastRunner
-from pyfunc.fastpath.turns import Cohorts, Turn
 from pyfunc.function.loader import loaded_from
 from pyfunc.settings import Settings
 
@@ -45,7 +43,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Test], None]:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine is, no answer is sent before the others."""
-    monkeypatch.setattr(cohorts, "_SOON", 60.0)
+    monkeypatch.setattr(sending, "_SOON", 60.0)
 
 
 class Wire(asyncio.Transport):
@@ -233,7 +231,7 @@ def test_answers_are_sent_at_once_where_there_are_few_connections(
 def test_a_function_that_holds_the_loop_holds_one_answer_and_not_all(
     run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cohorts, "_SOON", 0.005)
+    monkeypatch.setattr(sending, "_SOON", 0.005)
 
     def hold(_: Served, body: str) -> str:
         time.sleep(0.02)
@@ -269,49 +267,6 @@ def test_answers_that_are_ready_together_are_sent_together(run: Callable[[Test],
             assert served.noted == [
                 *("ready 0", "ready 1", "ready 2"),
                 *("sent 0", "sent 1", "sent 2"),
-            ]
-
-    run(test)
-
-
-def test_many_requests_are_answered_while_more_arrive_but_not_without_end(
-    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cohorts, "_SIZE", 2)
-    monkeypatch.setattr(cohorts, "_AT_ONCE", 3)
-    seen: list[int] = []
-
-    async def test() -> None:
-        async with _served(_same, 10) as served:
-
-            def send() -> None:
-                served.send()
-                seen.append(sum(note.startswith("sent") for note in served.noted))
-
-            await _in_callback(send)
-            await _settled()
-            await _in_callback(send)
-            await _settled()
-            assert seen == [6, 10 + 6]
-            assert len(served.noted) == 2 * (10 + 10)
-
-    run(test)
-
-
-def test_requests_that_arrive_in_a_task_wait_until_it_has_ended(
-    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cohorts, "_SIZE", 1)
-
-    async def test() -> None:
-        async with _served(_same, 3) as served:
-            served.send()
-            assert served.noted == []
-            await _settled()
-            assert served.noted == [
-                *("called 0", "sent 0"),
-                *("called 1", "sent 1"),
-                *("called 2", "sent 2"),
             ]
 
     run(test)
@@ -424,13 +379,10 @@ def test_each_request_has_its_own_task_and_context(run: Callable[[Test], None]) 
     run(test)
 
 
-@pytest.mark.parametrize("size", [1, 64])
 @pytest.mark.parametrize("is_broken_up", [False, True])
 def test_answers_come_in_the_order_of_their_requests(
-    run: Callable[[Test], None], is_broken_up: bool, size: int, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[Test], None], is_broken_up: bool
 ) -> None:
-    monkeypatch.setattr(cohorts, "_SIZE", size)
-
     async def main(request: web.Request, body: bytes) -> Any:
         """At once or later, as it is or as a stream: one after the other."""
         text = body.decode()
@@ -520,62 +472,3 @@ def test_an_answer_that_cannot_be_sent_ends_its_connection(
     assert (record.levelname, record.name) == ("ERROR", "aiohttp.server")
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "a signal's fault"
-
-
-def test_a_wait_that_was_cancelled_is_over(run: Callable[[Test], None]) -> None:
-    async def test() -> None:
-        loop = asyncio.get_running_loop()
-
-        async def waiting(turn: Turn) -> None:
-            await turn
-
-        turns = [Turn(Cohorts(loop), loop) for _ in range(2)]
-        tasks = [asyncio.ensure_future(waiting(turn)) for turn in turns]
-        await asyncio.sleep(0)
-        assert [turn.done() for turn in turns] == [False, False]
-        assert turns[0].cancel()
-        assert not turns[0].cancel()
-        turns[1].set_result(None)
-        assert not turns[1].cancel()
-        tasks[1].cancel()  # too late for the turn, in time for the task
-        assert [turn.done() for turn in turns] == [True, True]
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(error) for error in ended] == [asyncio.CancelledError] * 2
-
-    run(test)
-
-
-def test_what_ends_the_process_leaves_the_others_their_turn(
-    run: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cohorts, "_SIZE", 3)
-    taken: list[int] = []
-
-    async def waiting(number: int, turn: Turn) -> None:
-        await turn
-        taken.append(number)
-        if number == 0:
-            sys.exit(7)
-
-    async def test() -> None:
-        taken.clear()
-        loop = asyncio.get_running_loop()
-        queue = Cohorts(loop)
-        turns = [Turn(queue, loop) for _ in range(3)]
-        tasks = [loop.create_task(waiting(n, turn)) for n, turn in enumerate(turns)]
-        await asyncio.sleep(0)
-
-        def arrive() -> None:
-            for turn in turns:
-                turn.set_result(None)
-            with pytest.raises(SystemExit):
-                queue.look()
-            assert taken == [0]
-
-        await _in_callback(arrive)
-        await _settled()
-        assert taken == [0, 1, 2]
-        with pytest.raises(SystemExit):
-            tasks[0].result()
-
-    run(test)
