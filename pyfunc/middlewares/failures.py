@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from aiohttp import WSCloseCode, hdrs, web
+from aiohttp import hdrs, web
+from aiohttp.http import WSCloseCode
 from aiohttp.typedefs import Middleware
 
 from pyfunc.errors import (
