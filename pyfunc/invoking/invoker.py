@@ -230,10 +230,10 @@ def _own_response(request: web.Request, result: Any) -> web.StreamResponse:
     prepared = request[PREPARED]
     if result is not None and result is not prepared:
         raise ReplyError("the function returned another response than the one that it prepared")
-    # One that sends its body at its end, or has sent all of it, leaves no count.
-    is_open = not isinstance(prepared, web.Response) and not prepared.body_length
-    if is_open and (missing := request.writer.length):
-        raise ReplyError(f"the body is {missing} bytes shorter than its Content-Length")
+    if not isinstance(prepared, web.Response) and (missing := request.writer.length):
+        if not prepared.body_length:
+            raise ReplyError(f"the body is {missing} bytes shorter than its Content-Length")
+        prepared.force_close()  # it has ended, and what it wrote at its end was not counted
     return prepared
 
 

@@ -25,7 +25,7 @@ from pyfunc.cloudevents.http_binding import (
 from pyfunc.cloudevents.json_format import Draft, draft
 from pyfunc.cloudevents.sdk import http_message, is_http_message
 from pyfunc.errors import MalformedBodyError, ReplyError, RequestError
-from pyfunc.invoking.results import check_fields, flask_response, sdk_event
+from pyfunc.invoking.results import check_own, flask_response, sdk_event
 from pyfunc.invoking.wire import WholeResponse, header_lines
 from pyfunc.request.flask import flask_answer_types
 
@@ -78,7 +78,7 @@ class EventReplies:
         if type(result) is tuple:  # as most results are
             replies = Replies(_pair(result) or [Event.unchecked({}, result)], False)
         elif isinstance(result, web.StreamResponse):
-            check_fields(result)
+            check_own(result, request)
             return result
         elif isinstance(result, flask_answer_types()):
             return flask_response(result, request)

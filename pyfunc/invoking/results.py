@@ -18,10 +18,18 @@ from pyfunc.cloudevents.http_binding import ContentMode, encode
 from pyfunc.cloudevents.json_text import dump_json
 from pyfunc.cloudevents.sdk import http_message
 from pyfunc.errors import ReplyError
-from pyfunc.invoking.wire import WholeResponse, header_lines
+from pyfunc.invoking.wire import WholeResponse, has_body, header_lines
 from pyfunc.request.flask import flask_answer, flask_answer_types
 
-__all__ = ["PREPARED", "HttpResults", "Stream", "check_fields", "flask_response", "sdk_event"]
+__all__ = [
+    "PREPARED",
+    "HttpResults",
+    "Stream",
+    "check_fields",
+    "check_own",
+    "flask_response",
+    "sdk_event",
+]
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -76,7 +84,7 @@ class HttpResults:
 
     def _object(self, result: Any, request: web.Request) -> web.StreamResponse | Stream:
         if isinstance(result, web.StreamResponse):
-            check_fields(result)
+            check_own(result, request)
             return result
         if isinstance(result, Event):
             return self._event(result)
@@ -120,6 +128,19 @@ class HttpResults:
 
 PREPARED: web.RequestKey[web.StreamResponse] = web.RequestKey("pyfunc_prepared", web.StreamResponse)
 """The response whose head was sent, or will be with the next bytes; there can be no other."""
+
+
+def check_own(response: web.StreamResponse, request: web.Request) -> None:
+    """Check that a response object that the function returned can be sent.
+
+    Raises:
+        ReplyError: Its head cannot, or it has not the body that its head announces.
+    """
+    check_fields(response)
+    if type(response) is not web.StreamResponse or not has_body(request.method, response.status):
+        return
+    if response.content_length and not response.prepared:
+        raise ReplyError(f"the response announces {response.content_length} bytes and has no body")
 
 
 def check_fields(response: web.StreamResponse) -> None:

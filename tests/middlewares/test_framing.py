@@ -180,6 +180,35 @@ async def test_an_own_response_that_is_shorter_than_its_length_is_broken_off(
     assert "failed in mid-response" in caplog.text
 
 
+@pytest.mark.parametrize(("written", "last"), [(b"abc", b""), (b"abc", b"def"), (b"", b"abcdef")])
+async def test_no_response_follows_an_own_one_that_ended_without_a_count(
+    written: bytes, last: bytes, serve: Serve
+) -> None:
+    async def main(request: web.Request) -> Any:
+        response = web.StreamResponse(headers={"Content-Length": "6"})
+        await response.prepare(request)
+        await response.write(written)
+        await response.write_eof(last)
+        return response
+
+    (only,) = await answers(serve, main)
+
+    assert body_of(only) == written + last
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 500), ("HEAD", 200)])
+async def test_a_stream_without_a_body_has_no_length(
+    method: str, status: int, serve: Serve
+) -> None:
+    async def main(path: str) -> Any:
+        return "next" if path == "/next" else web.StreamResponse(headers={"Content-Length": "9"})
+
+    first, second = await answers(serve, main, f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+
+    assert first.startswith(b"HTTP/1.1 %d " % status)
+    assert body_of(second) == b"next"
+
+
 @pytest.mark.parametrize("ends", [True, False])
 async def test_an_own_response_of_its_length_keeps_the_connection(ends: bool, serve: Serve) -> None:
     async def main(request: web.Request) -> Any:
