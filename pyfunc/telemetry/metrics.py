@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -42,6 +43,9 @@ from pyfunc.settings import Address
 __all__ = ["HELP", "Metrics", "listening", "serve"]
 
 logger = logging.getLogger("pyfunc")
+
+_CONNECTIONS = 16
+_POLL = 0.1  # seconds that the end of the process may wait for the endpoint's
 
 Reading = Callable[[], float]
 # The aggregation of a gauge over live processes.
@@ -185,7 +189,7 @@ class Metrics:
         self._coldstarts.labels(self._trigger).inc()
 
     def context(
-        self, address: Address, lifecycle: Lifecycle
+        self, addresses: Sequence[Address], lifecycle: Lifecycle
     ) -> Callable[[web.Application], AsyncIterator[None]]:
         """Make the endpoint and the measurement of the loop's lag, for an app's `cleanup_ctx`.
 
@@ -193,7 +197,7 @@ class Metrics:
         """
 
         async def context(_: web.Application) -> AsyncIterator[None]:
-            close = self._serve(address)
+            close = self._serve(addresses)
             watch = asyncio.create_task(self._watch_loop())
             self._when_ready(lifecycle)
             yield
@@ -204,9 +208,9 @@ class Metrics:
 
         return context
 
-    def _serve(self, address: Address) -> Callable[[], None]:
+    def _serve(self, addresses: Sequence[Address]) -> Callable[[], None]:
         if self._shared is None:
-            return serve(listening(address), self.registry, REGISTRY)
+            return serve(listening(addresses), self.registry, REGISTRY)
         return serve(self._shared.sockets, _Merged(self._shared.directory))
 
     def _when_ready(self, lifecycle: Lifecycle) -> None:
@@ -229,17 +233,18 @@ class Metrics:
                 self.sample()
 
 
-def listening(address: Address) -> Sequence[socket.socket]:
+def listening(addresses: Sequence[Address]) -> Sequence[socket.socket]:
     """Open sockets for metrics; port 0 chooses a free one.
 
     Raises:
-        ListenError: The address cannot be listened on.
+        ListenError: An address cannot be listened on.
     """
     try:
-        sockets = listen((address,))
+        sockets = listen(addresses)
     except ListenError:
+        named = ", ".join(map(str, addresses))
         raise ListenError(
-            f"{address} cannot be listened on for metrics: choose another --metrics-port"
+            f"{named} cannot be listened on for metrics: choose another --metrics-port"
         ) from None
     logger.info("metrics on port %d", sockets[0].getsockname()[1])
     return sockets
@@ -261,7 +266,10 @@ def serve(sockets: Sequence[socket.socket], *collectors: Collector) -> Callable[
         registry.register(collector)
     app = make_wsgi_app(registry)
     servers = [_Endpoint(sock, app) for sock in sockets]
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    threads = [
+        threading.Thread(target=server.serve_forever, args=[_POLL], daemon=True)
+        for server in servers
+    ]
     for thread in threads:
         thread.start()
 
@@ -275,7 +283,11 @@ def serve(sockets: Sequence[socket.socket], *collectors: Collector) -> Callable[
 
 
 class _Endpoint(ThreadingMixIn, WSGIServer):
-    """A server on an open socket, which other processes may share."""
+    """A server on an open socket, which other processes may share.
+
+    A connection has a thread, and `_CONNECTIONS` have one at a time: the oldest makes room for a
+    new one, so that neither silent nor slow clients keep a scrape from being answered.
+    """
 
     daemon_threads = True
 
@@ -286,9 +298,24 @@ class _Endpoint(ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = sock.getsockname()[:2]
         self.setup_environ()
         self.set_app(app)
+        self._open: deque[socket.socket] = deque()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.append(request)
+        if len(self._open) > _CONNECTIONS:
+            with suppress(OSError):  # it has ended meanwhile
+                self._open.popleft().shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with suppress(ValueError):
+            self._open.remove(request)
+        super().shutdown_request(request)
 
 
 class _Silent(WSGIRequestHandler):
+    timeout = 5  # seconds that a client may be silent
+
     def log_message(self, format: str, *args: object) -> None:
         """Log no requests."""
 

@@ -85,8 +85,13 @@ def _metrics(
         return
     room = _metrics_room()
     metrics = room.Metrics(trigger, settings.metrics_types, readings, shared)
-    address = Address(settings.host, settings.metrics_port)
-    yield metrics, metrics.context(address, lifecycle)
+    yield metrics, metrics.context(_addresses(settings, settings.metrics_port), lifecycle)
+
+
+def _addresses(settings: Settings, port: int) -> tuple[Address, ...]:
+    """The port of the metrics on the interfaces that the function listens on."""
+    hosts = dict.fromkeys(address.host for address in settings.addresses)
+    return tuple(Address(host, port) for host in hosts)
 
 
 def _metrics_room() -> ModuleType:
@@ -115,7 +120,7 @@ def share(settings: Settings) -> Iterator[Shared | None]:
     with shared_directory() as directory:
         set_variable("PROMETHEUS_MULTIPROC_DIR", directory)  # read when the library is loaded
         room = _metrics_room()
-        sockets = room.listening(Address(settings.host, settings.metrics_port))
+        sockets = room.listening(_addresses(settings, settings.metrics_port))
         yield Shared(directory, sockets)
 
 

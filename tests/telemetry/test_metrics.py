@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import dedent
+from urllib.request import urlopen
 
 import aiohttp
 import pytest
@@ -17,6 +20,7 @@ from pyfunc.errors import ListenError
 from pyfunc.settings import Address
 from pyfunc.telemetry.metrics import Metrics, listening
 from tests.support.events import EVENT
+from tests.support.files import write
 from tests.support.serving import Served
 
 ORDERS = """
@@ -234,7 +238,7 @@ def test_a_port_that_is_taken_is_told() -> None:
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(ListenError, match="choose another --metrics-port"),
     ):
-        listening(Address("127.0.0.1", taken.getsockname()[1]))
+        listening([Address("127.0.0.1", taken.getsockname()[1])])
 
 
 def test_nothing_of_prometheus_is_loaded_unless_asked_for(tmp_path: Path) -> None:
@@ -306,3 +310,18 @@ async def test_one_port_tells_the_metrics_of_all_workers(tmp_path: Path) -> None
         assert "# HELP pyfunc_queue_length Requests that wait" in await scrape(port)
         assert served.terminate() == 0
     assert not any("pyfunc-metrics" in line for line in served.log)
+
+
+def test_silent_connections_take_few_threads_and_keep_no_scrape_waiting(tmp_path: Path) -> None:
+    write(tmp_path, {"func.py": "def main(): ..."})
+    with Served(tmp_path, "--metrics-port", "0") as served, ExitStack() as clients:
+        port = port_of(served)
+        for _ in range(100):
+            client = socket.create_connection(("127.0.0.1", port), timeout=20)
+            clients.enter_context(client)
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as response:
+            assert response.status == 200
+        status = Path(f"/proc/{served.process.pid}/status").read_text()
+        threads = re.search(r"Threads:\s+(\d+)", status)
+        assert threads is not None
+        assert int(threads[1]) < 40
