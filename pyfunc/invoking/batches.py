@@ -27,10 +27,10 @@ from pyfunc.request.flask import flask_error_types
 
 __all__ = ["Batches"]
 
-Answer = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
+Invoke = Callable[[Invocation], Awaitable[Replies | web.StreamResponse]]
 
 
-class Outcome(msgspec.Struct):  # which is made in half the time of other classes
+class _Result(msgspec.Struct):  # which is made in half the time of other classes
     """What became of one event: its replies, or an error."""
 
     drafts: list[Draft]
@@ -63,19 +63,19 @@ class Batches:
         self._failure = failure
 
     async def response(
-        self, invocations: Sequence[Invocation], answer: Answer, request: web.Request
+        self, invocations: Sequence[Invocation], invoke: Invoke, request: web.Request
     ) -> WholeResponse:
         """Invoke for each, and put the replies into one batch, in the events' order.
 
         Args:
             invocations: One for each event.
-            answer: Invokes the function, and gives its replies.
+            invoke: Invokes the function, and returns its replies.
             request: The delivery.
 
         Raises:
             BatchError: Some events failed.
         """
-        outcomes = await self._outcomes(invocations, answer)
+        outcomes = await self._results(invocations, invoke)
         if not any(outcome.error for outcome in outcomes):
             drafts = [made for outcome in outcomes for made in outcome.drafts]
             try:
@@ -84,7 +84,7 @@ class Batches:
                 pass  # of which events, is told with what became of the others
         raise _error(invocations, list(map(self._checked, invocations, outcomes)))
 
-    def _checked(self, invocation: Invocation, outcome: Outcome) -> Outcome:
+    def _checked(self, invocation: Invocation, outcome: _Result) -> _Result:
         """What became of an event, now that some have failed: its replies may be invalid, too."""
         try:
             documents(outcome.drafts)
@@ -92,14 +92,14 @@ class Batches:
             return self._failed(invocation, error)
         return outcome
 
-    async def _outcomes(self, invocations: Sequence[Invocation], answer: Answer) -> list[Outcome]:
-        outcomes = [Outcome([])] * len(invocations)
+    async def _results(self, invocations: Sequence[Invocation], invoke: Invoke) -> list[_Result]:
+        outcomes = [_Result([])] * len(invocations)
         pending = iter(enumerate(invocations))
         delivery: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
 
         async def work() -> None:
             for index, invocation in pending:
-                call = self._outcome(invocation, answer, delivery)
+                call = self._result(invocation, invoke, delivery)
                 outcomes[index] = await run_in(copy_context(), call)
 
         async with asyncio.TaskGroup() as group:
@@ -110,16 +110,16 @@ class Batches:
                 group.create_task(work()).add_done_callback(lambda _: self._admission.leave())
         return outcomes
 
-    async def _outcome(
-        self, invocation: Invocation, answer: Answer, delivery: "asyncio.Task[Any]"
-    ) -> Outcome:
+    async def _result(
+        self, invocation: Invocation, invoke: Invoke, delivery: "asyncio.Task[Any]"
+    ) -> _Result:
         try:
             deadline = invocation.deadline
             if deadline is not None and deadline <= time.monotonic():
                 raise DeadlineError("the time limit was spent on other events of the batch")
-            made = await answer(invocation)
+            made = await invoke(invocation)
             if isinstance(made, Replies):
-                return Outcome([draft(reply) for reply in made.events])
+                return _Result([draft(reply) for reply in made.events])
             return _of_response(made)
         except Exception as error:
             return self._of_error(invocation, error)
@@ -133,31 +133,31 @@ class Batches:
                 raise
             return self._failed(invocation, failure)
 
-    def _of_error(self, invocation: Invocation, error: Exception) -> Outcome:
+    def _of_error(self, invocation: Invocation, error: Exception) -> _Result:
         if isinstance(error, RequestError):
-            return Outcome([], error)
+            return _Result([], error)
         if isinstance(error, web.HTTPException):
             return _of_response(error)
         if isinstance(error, flask_error_types()):
             return _of_response(flask_response(error, invocation.request))
         return self._failed(invocation, error)
 
-    def _failed(self, invocation: Invocation, error: Exception) -> Outcome:
+    def _failed(self, invocation: Invocation, error: Exception) -> _Result:
         CURRENT.set(invocation)  # whose ids are logged
         invocation.request[FAILURE] = invocation.failure = error
-        return Outcome([], self._failure(error))
+        return _Result([], self._failure(error))
 
 
-def _of_response(response: web.StreamResponse) -> Outcome:
+def _of_response(response: web.StreamResponse) -> _Result:
     """A batch has no room for a response of the function's own, only for what it means."""
     if response.status < 400:
-        return Outcome([])
-    return Outcome(
+        return _Result([])
+    return _Result(
         [], RequestError(response.reason or "the function failed", status=response.status)
     )
 
 
-def _error(invocations: Sequence[Invocation], outcomes: Sequence[Outcome]) -> BatchError:
+def _error(invocations: Sequence[Invocation], outcomes: Sequence[_Result]) -> BatchError:
     """The error that a delivery is answered with."""
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     gravest = max(errors, key=_gravity)

@@ -11,7 +11,7 @@ from time import perf_counter, time_ns
 from typing import Protocol, TypeVar, cast
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.errors import RequestError
 from pyfunc.function.invocation import Invocation
@@ -29,8 +29,6 @@ __all__ = [
     "observed_work",
     "observing",
 ]
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Call:

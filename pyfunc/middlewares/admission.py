@@ -5,13 +5,13 @@ for `100 Continue` asked to send it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from aiohttp import hdrs, web
 from aiohttp.http import HttpVersion11
 from aiohttp.streams import StreamReader
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.errors import RequestError, UnavailableError
 from pyfunc.invoking.admission import Admission, Place
@@ -24,7 +24,6 @@ __all__ = ["CONTINUED", "admission"]
 CONTINUED: web.RequestKey[bool] = web.RequestKey("pyfunc_continued", bool)
 """Whether the client was asked for the body that it holds back."""
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # A request whose body is late by this many seconds gives its place up, until enough has arrived.
 _PATIENCE = 1.0

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.hdrs import CONTENT_ENCODING
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.cloudevents.http_binding import ContentMode, content_mode, decode
 from pyfunc.errors import EventRequiredError, MethodError
@@ -17,7 +17,6 @@ from pyfunc.request.codings import CODINGS, unknown_coding
 
 __all__ = ["cloudevents"]
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ReadBody = Callable[[web.Request], Awaitable[bytes]]
 
 _BATCHED = ContentMode.BATCHED

@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from aiohttp import hdrs, web
 from aiohttp.http import WSCloseCode
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.errors import (
     DisconnectedError,
@@ -30,8 +29,6 @@ __all__ = ["failure", "failures"]
 logger = logging.getLogger("pyfunc")
 
 _HANDSHAKE = 0.5  # seconds for the peer of a WebSocket to answer its end
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def failures(name: str, debug: bool) -> Middleware:

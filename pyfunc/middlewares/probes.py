@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.invoking.admission import Admission
 from pyfunc.invoking.hooks import Check, Hooks
@@ -21,7 +21,6 @@ __all__ = ["LIVENESS_PATHS", "READINESS_PATHS", "Probes"]
 
 _METHODS = frozenset({"GET", "HEAD"})
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Probe = Callable[[], Awaitable[str | None]]
 """Why the answer is no; `None` if it is yes."""
 

@@ -7,10 +7,10 @@ senders from being pointed at a server that does not want their events, and is n
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from pyfunc.errors import MethodError, RequestError
@@ -19,7 +19,6 @@ __all__ = ["ALLOWED", "Webhook"]
 
 logger = logging.getLogger("pyfunc.webhook")
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ALLOWED = "OPTIONS, POST"
 

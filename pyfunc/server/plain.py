@@ -6,19 +6,19 @@ aiohttp has no public means for.
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import closing, suppress
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
 from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
+from aiohttp.typedefs import Handler
 
 from pyfunc.errors import StartupError
 
 __all__ = ["PlainRunner", "check_response"]
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # A client may have sent its next request on an idle connection just before it learns of the drain.
 _GRACE = 0.5
