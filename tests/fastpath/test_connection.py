@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import logging
-import re
 import weakref
 
 import pytest
@@ -222,30 +221,6 @@ async def test_a_connection_that_was_busy_when_its_time_was_up_is_closed_later()
 
 
 HEAD = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
-BODY = b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n12\r\n\r\n34"
-LAST = b"GET /%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-GARBAGE = b"\0garbage\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("octets", "statuses"),
-    [
-        pytest.param(HEAD % 1 + GARBAGE, [200, 400], id="one"),
-        pytest.param(HEAD % 1 + HEAD % 2 + GARBAGE, [200, 200, 400], id="two"),
-        pytest.param(BODY % 1 + HEAD % 2 + GARBAGE, [200, 200, 400], id="with a body"),
-        pytest.param(HEAD % 1 + BODY % 2 + GARBAGE + HEAD % 3, [200, 200, 400], id="and another"),
-        pytest.param(LAST % 1 + HEAD % 2, [200], id="after the last"),
-        pytest.param(GARBAGE + HEAD % 1, [400], id="garbage first"),
-    ],
-)
-async def test_malformed_bytes_cost_no_request_before_them(
-    octets: bytes, statuses: list[int]
-) -> None:
-    async with serving() as server:
-        peer = await server.peer(octets)
-        answers = await peer.reader.read()
-
-    assert [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answers)] == statuses
 
 
 async def test_a_response_goes_with_the_client_that_has_left() -> None:
