@@ -1,4 +1,4 @@
-"""`pytest tests/fuzz --hypothesis-profile=long` searches for hours rather than for a second."""
+"""`pytest tests/fuzz --hypothesis-profile=long --timeout=0` searches for hours."""
 
 from hypothesis import settings
 
