@@ -1,11 +1,42 @@
 """The entry point of the command line: exit codes, and what has to happen before any import.
 
 Exit codes: 0 success, 1 `check` found faults or `invoke` failed, 2 an invalid option, 3 the
-function cannot be served, 4 a start-up hook failed, 5 worker processes end as soon as they start.
+function cannot be served, 4 a start-up hook failed, 5 worker processes end as soon as they start,
+6 a second signal cut work off.
 """
 
-import gc
+import os
+import signal
 import sys
+
+
+def _end(number: int, _: object) -> None:
+    """End a process that has not begun its work; `start` takes signals over before it does."""
+    os._exit(0 if "start" in sys.argv else 128 + number)
+
+
+def _begin() -> None:
+    """Handle signals, which the first process of a container gets for nothing else.
+
+    And open the null device in the place of closed standard streams, whose numbers the first
+    sockets would take.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    if "start" in sys.argv:
+        signal.signal(signal.SIGINT, _end)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+if __name__ == "__main__":
+    _begin()
+
+import gc
 from pathlib import Path
 
 # `python -m` puts the current directory first; our imports would then take a user's `json.py` for
@@ -13,7 +44,6 @@ from pathlib import Path
 if __name__ == "__main__" and not sys.flags.safe_path and sys.path[0] in ("", str(Path.cwd())):
     del sys.path[0]
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -31,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if argv is None and __name__ != "__main__":  # the script `pyfunc`
+        _begin()
     try:
         return _load(sys.argv[1:] if argv is None else argv)()
     except StartupError as error:

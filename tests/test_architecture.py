@@ -25,7 +25,13 @@ POWERS = {
         "function/loader.py",
     },
     "inspect": {"function/class_parameters.py", "function/signature.py"},
-    "signal": {"server/process.py", "server/workers.py"},
+    "signal": {
+        "__main__.py",
+        "invoking/forks.py",
+        "server/signals.py",
+        "server/process.py",
+        "server/workers.py",
+    },
     "sys.exit": {"__main__.py", "server/workers.py"},
     "print": {"__main__.py"},
 }

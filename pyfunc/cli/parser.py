@@ -53,7 +53,7 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
         epilog="Each option can also be set by an environment variable; the flag takes precedence."
         " Exit codes: 0 success, 1 check found faults or invoke failed, 2 an invalid option,"
         " 3 the function cannot be served, 4 a start-up hook failed,"
-        " 5 worker processes end as soon as they start.",
+        " 5 worker processes end as soon as they start, 6 a second signal cut work off.",
     )
     parser.add_argument("--version", action="version", version=f"pyfunc {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -95,6 +95,10 @@ class FastRunner(web.AppRunner):
         super().__init__(app, **kwargs)
         self._limits = Limits(max_head, max_headers, read_timeout)
 
+    def protocol(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return self._connections()
+
     def drain(self) -> None:
         """Close each connection with its next response."""
         self._connections.drain()

@@ -17,6 +17,7 @@ from typing import Any
 
 from pyfunc.errors import UnavailableError
 from pyfunc.function.tracebacks import user_place, user_stack
+from pyfunc.invoking.forks import PROCESS
 from pyfunc.invoking.user_code import called
 
 __all__ = ["Threads"]
@@ -155,10 +156,14 @@ def _serve(work: "SimpleQueue[_Call | None]", done: Callable[..., None]) -> None
 
 def _outcome(call: _Call) -> tuple[Any, BaseException | None]:
     call.thread = threading.get_ident()
+    result, error = None, None
     try:
-        return called(call.call), None
-    except BaseException as error:  # whatever it is, the thread goes on
-        return None, error
+        result = called(call.call)
+    except BaseException as raised:  # whatever it is, the thread goes on
+        error = raised
+    if PROCESS.is_child:
+        PROCESS.end_child(error)
+    return result, error
 
 
 def _place(thread: int) -> str:

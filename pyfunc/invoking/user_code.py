@@ -5,10 +5,13 @@ the event loop, a thread or a generator of ours would take that as meant for its
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
 from types import coroutine
 from typing import Any, TypeVar
+
+from pyfunc.invoking.forks import PROCESS
 
 __all__ = ["awaited", "called", "contained", "run_in", "text_of", "uncancelled"]
 
@@ -36,6 +39,9 @@ async def awaited(awaitable: Awaitable[T]) -> T:
         raise
     except BaseException as error:
         raise contained(error)  # noqa: B904 - it has its cause already
+    finally:
+        if PROCESS.is_child:
+            PROCESS.end_child(sys.exception())
 
 
 def contained(error: BaseException) -> BaseException:

@@ -5,6 +5,7 @@ for `100 Continue` asked to send it.
 """
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from pyfunc.errors import RequestError, UnavailableError
 from pyfunc.invoking.admission import Admission, Place
+from pyfunc.invoking.forks import PROCESS
 from pyfunc.invoking.observers import note_admission
 from pyfunc.invoking.user_code import uncancelled
 from pyfunc.lifecycle import Lifecycle, Phase
@@ -91,6 +93,8 @@ def admission(
             raise uncancelled(error) from error
         finally:
             lifecycle.leave(task)
+            if PROCESS.is_child:
+                PROCESS.end_child(sys.exception())
 
     return _observed(admit) if is_observed else admit
 

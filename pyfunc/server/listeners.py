@@ -1,13 +1,21 @@
-"""Opens the listening sockets, so that an address that is taken is told before anything starts."""
+"""Listening sockets: opened before anything else starts, and closed with nobody left in the queue.
 
+What the kernel has accepted for the process is reset when the socket closes, though its client may
+have sent a request. So the queue is emptied first; what is taken from it is served like the rest.
+"""
+
+import asyncio
 import errno
+import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pyfunc.errors import ListenError
 from pyfunc.settings import Address
 
-__all__ = ["listen", "shown"]
+__all__ = ["Listeners", "listen", "shown"]
+
+logger = logging.getLogger("pyfunc")
 
 _BACKLOG = 1024
 _TRIES = 20
@@ -37,6 +45,51 @@ def shown(sock: socket.socket) -> str:
     """The address of a socket, as a URL."""
     host, port, *_ = sock.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Listeners:
+    """What accepts connections, on several sockets.
+
+    Args:
+        protocol: Makes a protocol for a new connection.
+    """
+
+    def __init__(self, protocol: Callable[[], asyncio.Protocol]) -> None:
+        self._protocol = protocol
+        self._open: list[tuple[socket.socket, asyncio.Server]] = []
+
+    async def open(self, sock: socket.socket) -> None:
+        """Accept connections on a socket."""
+        loop = asyncio.get_running_loop()
+        self._open.append(
+            (sock, await loop.create_server(self._protocol, sock=sock, backlog=_BACKLOG))
+        )
+
+    async def close(self) -> None:
+        """Accept what waits in the queues, and close the sockets."""
+        waiting: list[socket.socket] = []
+        for sock, server in self._open:
+            waiting += _accepted(sock)
+            server.close()
+        self._open.clear()
+        for connection in waiting:
+            try:
+                connection.setblocking(False)
+                loop = asyncio.get_running_loop()
+                await loop.connect_accepted_socket(self._protocol, connection)
+            except OSError:  # the client is gone
+                connection.close()
+
+
+def _accepted(sock: socket.socket) -> Iterator[socket.socket]:
+    """Accept all that waits."""
+    for _ in range(2 * _BACKLOG):  # there is no end where clients are quicker than this
+        try:
+            yield sock.accept()[0]
+        except ConnectionAbortedError:
+            continue
+        except OSError:  # there are no more, or no more files
+            return
 
 
 def _open(address: Address, addresses: Sequence[Address]) -> list[socket.socket]:

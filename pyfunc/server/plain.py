@@ -6,6 +6,7 @@ aiohttp has no public means for.
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable
 from contextlib import closing, suppress
 from typing import Any, cast
@@ -20,8 +21,8 @@ from pyfunc.errors import StartupError
 __all__ = ["PlainRunner", "check_response"]
 
 
-# A client may have sent its next request on an idle connection just before it learns of the drain.
-_GRACE = 0.5
+# A connection that was made or used this recently may have its next request on the way.
+_JUST_USED = 0.5
 
 _REQUEST = b"GET /healthz/live HTTP/1.1\r\nHost: pyfunc\r\nConnection: close\r\n\r\n"
 _RESPONSE_LINE = b"HTTP/1.1"
@@ -57,19 +58,30 @@ class PlainRunner(web.AppRunner):
         )
         self._requests: WeakValueDictionary[Any, web.Request] = WeakValueDictionary()
         """The latest request of each connection."""
+        self._used = 0.0
         app.middlewares.insert(0, self._note)
 
     @web.middleware
     def _note(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
         self._requests[request.protocol] = request
+        self._used = time.monotonic()
         return handler(request)
+
+    def protocol(self) -> web.RequestHandler:
+        """Make the protocol of a new connection."""
+        self._used = time.monotonic()
+        return cast(web.Server, self.server)()
 
     def drain(self) -> None:
         """Do nothing: the application adds `Connection: close` to its responses."""
 
     def close_idle(self) -> None:
-        """Close idle connections after a moment, and the others with their next response."""
-        asyncio.get_running_loop().call_later(_GRACE, self._close_idle)
+        """Close idle connections, and the others with their next response.
+
+        Wait a moment before, where any of them was just used.
+        """
+        pause = self._used + _JUST_USED - time.monotonic()
+        asyncio.get_running_loop().call_later(max(0.0, pause), self._close_idle)
 
     def _close_idle(self) -> None:
         # aiohttp's own `pre_shutdown` leaves idle connections open: each would hold the drain, and

@@ -1,23 +1,17 @@
-"""From an app to an exit code: signals, listeners, drain. The only room that knows of signals.
+"""From an app to an exit code: start, drain and end.
 
 The life of a process, as its log tells it: listening, starting, ready; a signal; draining, closed,
 finished or cut off; stopped. `docs/operations.md` tells it to operators.
 """
 
 import asyncio
-import atexit
 import gc
 import logging
-import os
 import signal
 import socket
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import FrameType, MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
@@ -25,31 +19,25 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 
 from pyfunc.errors import StartupError
+from pyfunc.invoking.forks import PROCESS, watch_forks
 from pyfunc.invoking.wire import PLAIN, Wire
 from pyfunc.lifecycle import LIFECYCLE, TAKES_EVENTS, Lifecycle, Phase
-from pyfunc.server.listeners import listen, shown
+from pyfunc.server.ending import UnwaitedExecutor, let_exit
+from pyfunc.server.files import FilesWatch, raise_limit
+from pyfunc.server.left_tasks import LeftTasks
+from pyfunc.server.listeners import Listeners, listen, shown
 from pyfunc.server.plain import PlainRunner, check_response
+from pyfunc.server.signals import SIGNALS, WORKER_SIGNALS, Meanings, Signals, stoppable
 from pyfunc.settings import Settings
 
-__all__ = ["Supervised", "run", "stoppable"]
+__all__ = ["CUT_OFF", "Supervised", "run"]
 
 logger = logging.getLogger("pyfunc")
 
-# What signals mean: to stop as told by one of the first two, or `None`, to hurry.
-Meanings = Mapping[signal.Signals, signal.Signals | None]
-_SIGNALS: Meanings = MappingProxyType({n: n for n in (signal.SIGTERM, signal.SIGINT)})
-# A service manager may send SIGTERM to every process, and a terminal does so with SIGINT. The
-# supervisor passes on what it gets, so only what it sends besides makes a worker hurry.
-_WORKER_SIGNALS: Meanings = MappingProxyType(
-    {signal.SIGTERM: signal.SIGTERM, signal.SIGQUIT: signal.SIGINT, signal.SIGUSR2: None}
-)
 _DRAIN_DELAY = 2.0
 
 # The rest of a body that was refused is read for so long at most, so that its sender sees why.
 _LINGERING = 5.0
-
-# Files, and so connections, that a process may have open at most.
-_FILES = 65536
 
 # Container objects before the garbage collector looks for cycles among them: those of a request are
 # gone before. Saves a tenth of the CPU time of a batch of 100 events, and more on 1000 connections.
@@ -61,8 +49,9 @@ _LAST_WORDS = 1.0
 _LOOK_EVERY = 0.01
 # `on_shutdown` gets at least this long, however long the drain took.
 _SHUTDOWN = 2.0
-# Threads and tasks that never end hold the exit for so long at most.
-_LAST_WAIT = 1.0
+
+CUT_OFF = 6
+"""The exit code where a second signal cut work off."""
 
 
 class Supervised(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +83,8 @@ class Runner(Protocol):
     def server(self) -> web.Server | None:
         """All connections."""
 
-    @property
-    def sites(self) -> set[web.BaseSite]:
-        """All listeners."""
+    def protocol(self) -> asyncio.Protocol:
+        """Make the protocol of a new connection."""
 
     async def setup(self) -> None:
         """Start the application."""
@@ -128,8 +116,9 @@ def run(
     Raises:
         StartupError: The function cannot be served.
     """
-    _allow_files()
-    numbers = _SIGNALS if supervised is None else _WORKER_SIGNALS
+    raise_limit()
+    numbers = SIGNALS if supervised is None else WORKER_SIGNALS
+    watch_forks(numbers)
 
     def serve() -> int:
         gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
@@ -168,106 +157,12 @@ def _path(settings: Settings) -> _Path:
     return _Path(WIRE, FastRunner)
 
 
-def stoppable(start: Callable[[], int], numbers: Iterable[signal.Signals] = _SIGNALS) -> int:
-    """What `start` returns, or 0 if a signal comes before it has taken the signals over.
-
-    So a signal can end the start of a process from the first line of the user's module on: Python
-    itself would die of SIGTERM, and as the first process of a container, which has no default
-    action for it, not even notice.
-    """
-    for number in numbers:
-        signal.signal(number, _interrupt)
-    try:
-        return start()
-    except KeyboardInterrupt as received:
-        _ignore(numbers)
-        logger.info("%s during start-up; stopped with exit code 0", received)
-        return 0
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-def _ignore(numbers: Iterable[signal.Signals]) -> None:
-    """What comes now does not change how the process ends."""
-    for number in numbers:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _allow_files() -> None:
-    """Take what the system allows: many set a limit of 1024 for programs that use `select`."""
-    try:
-        import resource  # not there on Windows
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _let_exit(code: int) -> None:
-    """Keep what never ends from holding the exit.
-
-    Python waits without a limit for tasks that do not let themselves be cancelled and for every
-    thread that is no daemon; pools that the function made have such threads. Where one of them is
-    stuck, the process ends all the same: with what was registered by `atexit`, its output written.
-    """
-    timer = threading.Timer(_LAST_WAIT, _end, [code])
-    timer.daemon = True
-    timer.start()
-    atexit.register(timer.cancel)  # exit functions run when every thread has ended
-
-
-def _end(code: int) -> None:
-    logger.warning("a thread or a task does not end; the process ends without it")
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()
-    os._exit(code)
-
-
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
     try:
         import uvloop  # not there on Windows and PyPy
     except ImportError:
         return None
     return uvloop.Loop
-
-
-class _Unwaited(ThreadPoolExecutor):
-    """What `asyncio.to_thread` uses: its stuck threads do not hold the end of the loop."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        super().shutdown(wait=False, cancel_futures=True)
-
-
-class _Signals:
-    """The signals that were received: the first one asks to stop, the second one to hurry."""
-
-    def __init__(self, meanings: Meanings) -> None:
-        loop = asyncio.get_running_loop()
-        self.first: asyncio.Future[signal.Signals] = loop.create_future()
-        self.second = asyncio.Event()
-        self._meanings = meanings
-        for number, meant in meanings.items():
-            loop.add_signal_handler(number, self.receive, meant)
-
-    def ignore(self) -> None:
-        """Receive no more."""
-        for number in self._meanings:
-            asyncio.get_running_loop().remove_signal_handler(number)
-        _ignore(self._meanings)
-
-    def receive(self, meant: signal.Signals | None) -> None:
-        """A signal came."""
-        if meant is None or (self.first.done() and None not in self._meanings.values()):
-            self.second.set()
-        if not self.first.done():
-            self.first.set_result(meant or signal.SIGTERM)
 
 
 class _Server:
@@ -285,6 +180,9 @@ class _Server:
         self.lifecycle: Lifecycle = app[LIFECYCLE]
         self.lifecycle.opens_early = True
         self.is_unknown = path.is_unknown
+        self.is_cut_off = False
+        """Whether a second signal has ended something before its time."""
+        self.left = LeftTasks()
         self.runner = path.runner(
             app,
             max_head=settings.max_head,
@@ -299,45 +197,58 @@ class _Server:
         )
 
     async def live(self, sockets: Sequence[socket.socket], meanings: Meanings) -> int:
-        """The whole life; the exit code."""
-        signals = _Signals(meanings)
+        """Live from the start to the end; return the exit code."""
+        loop = PROCESS.loop = asyncio.get_running_loop()
+        self.signals = Signals(meanings)
+        self.listeners = Listeners(self._protocol(FilesWatch()))
         if self.supervised:
-            _watch(self.supervised, signals)
-        asyncio.get_running_loop().set_default_executor(_Unwaited(self.settings.threads))
+            _watch(self.supervised, self.signals)
+        loop.set_default_executor(UnwaitedExecutor(self.settings.threads))
         code = 0
         try:
             await self.runner.setup()
             if self.is_unknown:
                 await check_response(cast(web.Server, self.runner.server))
             await self._open(sockets)
-            if await self._has_started(signals):
-                await self._drain(await signals.first, signals)
+            if await self._has_started():
+                await self._drain(await self.signals.first)
             await self._close()
         except StartupError as error:
             logger.critical("%s", error)
             code = error.exit_code
             await self._close()
-        signals.ignore()
+        self.signals.ignore()
+        if self.is_cut_off:
+            code = code or CUT_OFF
         logger.info("stopped with exit code %d", code)
-        _let_exit(code)
+        let_exit(code)
         return code
+
+    def _protocol(self, files: FilesWatch) -> Callable[[], asyncio.Protocol]:
+        def make() -> asyncio.Protocol:
+            files.connected()
+            return self.runner.protocol()
+
+        return make
 
     async def _open(self, sockets: Sequence[socket.socket]) -> None:
         """Open the port, before `on_startup` is done: liveness is asked meanwhile."""
         for sock in sockets:
-            await web.SockSite(cast(web.BaseRunner, self.runner), sock).start()
+            await self.listeners.open(sock)
             if not self.supervised:
                 logger.info("listening on %s", shown(sock))
 
-    async def _has_started(self, signals: _Signals) -> bool:
+    async def _has_started(self) -> bool:
         """Whether the process became ready before it was told to stop."""
         startup = cast("asyncio.Task[None]", self.lifecycle.startup)
+        signals = self.signals
         if not startup.done():
             logger.info("on_startup runs; not ready yet")
             either: list[asyncio.Future[Any]] = [startup, signals.first]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if startup.done():
             startup.result()
+            self.left.begin()
             logger.info("ready")
             if self.supervised:
                 self.supervised.is_ready()
@@ -345,8 +256,8 @@ class _Server:
         logger.info("%s during start-up", signals.first.result().name)
         return False
 
-    async def _drain(self, received: signal.Signals, signals: _Signals) -> None:
-        lifecycle, settings = self.lifecycle, self.settings
+    async def _drain(self, received: signal.Signals) -> None:
+        lifecycle, settings, signals = self.lifecycle, self.settings, self.signals
         lifecycle.drain()
         self.runner.drain()
         delay = settings.drain_delay
@@ -365,16 +276,23 @@ class _Server:
         began = time.monotonic()
         await _first(settings.drain_timeout, self._closed(), signals.second.wait())
         if lifecycle.in_flight:
-            await self._cut_off("told to hurry" if signals.second.is_set() else "out of time")
-        else:
+            self.is_cut_off = signals.second.is_set()
+            await self._cut_off(self._reason)
+        await self._end_tasks(began + settings.drain_timeout)
+        if not lifecycle.in_flight:
             logger.info("finished; 0 in flight")
+        left = settings.drain_timeout - (time.monotonic() - began)
         if settings.shutdown_timeout is None:
-            left = settings.drain_timeout - (time.monotonic() - began)
             lifecycle.shutdown_timeout = max(_SHUTDOWN, left)
+        elif signals.second.is_set() and not settings.shutdown_timeout:  # no limit
+            lifecycle.shutdown_timeout = _SHUTDOWN
+
+    @property
+    def _reason(self) -> str:
+        return "told to hurry" if self.signals.second.is_set() else "out of time"
 
     async def _stop_listening(self) -> None:
-        for site in list(self.runner.sites):
-            await site.stop()
+        await self.listeners.close()
         # What clients have sent so far is read before it is decided which connections are idle.
         for _ in range(2):
             await asyncio.sleep(0)
@@ -386,22 +304,49 @@ class _Server:
         while self.lifecycle.in_flight or server.connections:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _cut_off(self, why: str) -> None:
-        logger.warning("%s: cancelling what is left; %d in flight", why, self.lifecycle.in_flight)
+    async def _cut_off(self, reason: str) -> None:
+        logger.warning(
+            "%s: cancelling what is left; %d in flight", reason, self.lifecycle.in_flight
+        )
         self.lifecycle.cut_off()
         await _within(_LAST_WORDS, self._closed())
         if left := self.lifecycle.in_flight:
             logger.warning("%d in flight could not be cancelled", left)
 
+    async def _end_tasks(self, deadline: float) -> None:
+        """Wait for the tasks that the function has left behind; cancel those that take too long."""
+        tasks = self.left.find()
+        if tasks:
+            logger.info("waiting for %d tasks that the function has begun", len(tasks))
+        while tasks and (seconds := deadline - time.monotonic()) > 0:
+            await _first(seconds, asyncio.wait(tasks), self.signals.second.wait())
+            tasks = self.left.find()
+            if self.signals.second.is_set():
+                break
+        if not tasks:
+            return
+        self.is_cut_off |= self.signals.second.is_set()
+        for task in tasks:
+            logger.warning("%s: cancelling the task %s", self._reason, self.left.name(task))
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_LAST_WORDS)
+
     async def _close(self) -> None:
         """Close what is left of the connections, and run `on_shutdown`."""
+        await self._stop_listening()
         if self.lifecycle.phase is Phase.STARTING and self.lifecycle.in_flight:
-            await self._stop_listening()
             await self._cut_off("never ready")
+        self.signals.when_hurried = self._cut_off_shutdown
         await self.runner.cleanup()
 
+    def _cut_off_shutdown(self) -> None:
+        shutdown = self.lifecycle.shutdown
+        if shutdown is not None and not shutdown.done():
+            self.is_cut_off = True
+            shutdown.cancel()
 
-def _watch(supervised: Supervised, signals: _Signals) -> None:
+
+def _watch(supervised: Supervised, signals: Signals) -> None:
     """Tell the supervisor that the loop turns, and end when there is none any more."""
     loop = asyncio.get_running_loop()
 

@@ -28,8 +28,9 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from pyfunc.errors import StartupError, WorkersError
 from pyfunc.invoking.wire import Wire
 from pyfunc.server.listeners import listen, shown
-from pyfunc.server.process import Supervised, run, stoppable
+from pyfunc.server.process import CUT_OFF, Supervised, run
 from pyfunc.server.sharing import Shared
+from pyfunc.server.signals import WORKER_SIGNALS, disregard, stoppable
 from pyfunc.settings import Settings
 
 __all__ = ["run_workers"]
@@ -152,8 +153,18 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         self.wait_until = 0.0
         self.exit_code = 0
 
+    def spawn_worker(self) -> int:
+        """Fork a worker; its signals wait until it handles them."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, WORKER_SIGNALS)
+        try:
+            return int(super().spawn_worker())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
     def ended(self, worker: "_Worker") -> None:
         """A worker has ended: without being told, unless all are stopping."""
+        if worker.was_cut_off:
+            self.exit_code = self.exit_code or CUT_OFF
         if self.app.shared is not None:
             self.app.shared.forget(worker.pid)
         if self.is_stopping:
@@ -227,19 +238,24 @@ class _Worker(Worker):  # type: ignore[misc]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._ready = mmap.mmap(-1, 1)  # shared with the supervisor
+        self._shared = mmap.mmap(-1, 2)  # with the supervisor
 
     @property
     def was_ready(self) -> bool:
         """Whether it has come so far as to serve."""
-        return self._ready[0] == 1
+        return self._shared[0] == 1
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it has ended with work that a second signal cut off."""
+        return self._shared[1] == 1
 
     def init_signals(self) -> None:
         """None of gunicorn's; a SIGINT of the terminal is for the supervisor, and reaches all."""
         for number in self.SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGINT, signal.SIGUSR1):
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, disregard)
 
     def load_wsgi(self) -> None:
         """The app is made when its server runs."""
@@ -261,13 +277,16 @@ class _Worker(Worker):  # type: ignore[misc]
         except StartupError as error:
             logger.critical("%s", error)
             code = error.exit_code
+        if code == CUT_OFF:
+            self._shared[1] = 1
+            code = 0  # which gunicorn would report as an error
         sys.exit(code)
 
     def _make_app(self, *, wire: Wire) -> web.Application:
         return self.app.make_app(self.app.settings, shared=self.app.shared, wire=wire)
 
     def _is_ready(self) -> None:
-        self._ready[0] = 1
+        self._shared[0] = 1
 
 
 def _name_records() -> None:
