@@ -60,9 +60,30 @@ def configure(level: str, format: str = "auto", *, debug: bool = False, color: b
         handler.setFormatter(TextFormatter(debug, color and terminal))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    for name in _OURS:
+        logging.getLogger(name).__class__ = _ServerLogger
     threading.excepthook = _thread_failed
     sys.unraisablehook = _unraisable
     sys.stdout = _unbuffered(sys.stdout)
+
+
+_OURS = ("pyfunc", "pyfunc.access", "pyfunc.webhook")
+
+
+class _ServerLogger(logging.Logger):
+    """A logger that stays enabled.
+
+    `logging.config` disables every logger that its configuration does not name, and a function
+    that configures its own logging seldom means those of the server.
+    """
+
+    @property
+    def disabled(self) -> bool:
+        return False
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        """Stay enabled."""
 
 
 def _unbuffered(stream: TextIO) -> TextIO:

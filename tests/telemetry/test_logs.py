@@ -299,3 +299,27 @@ def test_the_level_can_be_chosen(tmp_path: Path) -> None:
         assert json.loads(process.stderr.readline())["message"] == "heard"
         process.send_signal(signal.SIGKILL)
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [
+        "logging.config.dictConfig({'version': 1})",
+        "logging.config.dictConfig({'version': 1, 'root': {'level': 'INFO'}})",
+        "logging.config.fileConfig(io.StringIO(INI))",
+    ],
+)
+def test_a_configuration_of_the_functions_does_not_silence_the_server(silence: str) -> None:
+    code = (
+        "import io, logging, logging.config\n"
+        "from pyfunc.telemetry.logs import configure\n"
+        "INI = '[loggers]\\nkeys=root\\n[handlers]\\nkeys=\\n[formatters]\\nkeys=\\n'\\\n"
+        "    '[logger_root]\\nlevel=INFO\\nhandlers=\\n'\n"
+        "configure('info', 'text')\n"
+        f"{silence}\n"
+        "print([logging.getLogger(name).disabled for name in ('pyfunc', 'pyfunc.access')])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert done.stdout == "[False, False]\n", done.stderr
