@@ -30,6 +30,7 @@ def import_aiohttp() -> None:
     spec = find_spec("aiohttp")
     source = getattr(spec and spec.loader, "get_source", lambda _: None)("aiohttp")
     if spec is not None and source and source.startswith(_KNOWN):
+        sys.audit("import", "aiohttp", None, sys.path, sys.meta_path, sys.path_hooks)
         package = module_from_spec(spec)
         vars(package)["__version__"] = source.split('"', 2)[1]  # the server sends it in a header
         package.__class__ = _Package
