@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+from aiohttp import web
 
 from pyfunc.function.tracebacks import user_place, waiting_stack
 
@@ -17,7 +17,7 @@ _Task = asyncio.Task[Any]
 
 # The tasks of the server wait in the function's code, too, but begin here.
 _SERVERS = tuple(
-    str(path / "_")[:-1] for path in (Path(__file__).parents[1], Path(aiohttp.__file__).parent)
+    str(path / "_")[:-1] for path in (Path(__file__).parents[1], Path(web.__file__).parent)
 )
 
 
