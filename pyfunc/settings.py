@@ -50,6 +50,7 @@ __all__ = [
     "Settings",
     "export",
     "set_variable",
+    "unknown_variables",
 ]
 
 LIVENESS_PATHS = ("/healthz/live", "/health/liveness")
@@ -304,6 +305,17 @@ def _texts(flags: Mapping[str, str], environ: Mapping[str, str]) -> list[tuple[O
 def _overridden(option: Option, flags: Mapping[str, str]) -> bool:
     """`--port` and `--host` take precedence over `LISTEN_ADDRESS`."""
     return option.name == "listen_address" and ("port" in flags or "host" in flags)
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """List the variables that begin as those of options do, and belong to none.
+
+    Args:
+        environ: The environment variables; those of the process by default.
+    """
+    known = {option.variable for option in OPTIONS}
+    names = os.environ if environ is None else environ
+    return sorted(name for name in names if name.startswith("PYFUNC_") and name not in known)
 
 
 def export(flags: Mapping[str, str]) -> None:

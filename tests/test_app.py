@@ -33,8 +33,8 @@ async def test_options_and_function_are_those_of_the_environment(
 
 
 def test_a_function_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match="func"):
-        create_app(Settings(search_path=str(tmp_path)))
+    with pytest.raises(LoadError, match="absent_orders"):
+        create_app(Settings(search_path=str(tmp_path), module_name="absent_orders"))
 
 
 def test_a_function_that_cannot_be_bound_is_refused() -> None:

@@ -13,7 +13,7 @@ from pyfunc.cli.answers import answers
 from pyfunc.cli.warnings import warnings
 from pyfunc.errors import SignatureError, StartupError
 from pyfunc.function.loader import Loaded, load
-from pyfunc.function.signature import Binding, Plan, compile_plan
+from pyfunc.function.signature import Binding, Plan, compile_plan, required_parameters
 from pyfunc.function.sources import Conversion
 from pyfunc.settings import OPTIONS, Settings
 
@@ -54,8 +54,18 @@ def report(settings: Settings) -> Report:
     try:
         plan = compile_plan(loaded.function, str(loaded))
     except SignatureError as error:
-        return _document(settings, loaded, errors=error.faults, hint=error.hint)
-    return _document(settings, loaded, plan)
+        errors = [*error.faults, *_hook_faults(loaded)]
+        return _document(settings, loaded, errors=errors, hint=error.hint)
+    return _document(settings, loaded, plan, _hook_faults(loaded))
+
+
+def _hook_faults(loaded: Loaded) -> list[str]:
+    """List the hooks that `start` could not call."""
+    return [
+        f"{name}: hooks are called without arguments; remove {', '.join(names)}"
+        for name, hook in loaded.hooks.items()
+        if (names := required_parameters(hook))
+    ]
 
 
 def _document(

@@ -1,15 +1,16 @@
 """The parser of the command line, built from the tables of commands and options."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pyfunc import __version__
 from pyfunc.cli.commands import COMMANDS, Arguments, Command
+from pyfunc.function.suggest import nearest
 from pyfunc.options import Option
-from pyfunc.settings import OPTIONS, Settings
+from pyfunc.settings import OPTIONS, Settings, unknown_variables
 
-__all__ = ["build_parser", "parse"]
+__all__ = ["build_parser", "parse", "variable_warnings"]
 
 
 def parse(
@@ -30,7 +31,19 @@ def parse(
     names = {option.name for option in OPTIONS}
     options = {name: text for name, text in values.items() if name in names and text is not None}
     flags = {name: value for name, value in values.items() if name not in names}
-    return command, Arguments(Settings.resolve(options), flags, options, echo, warn)
+    settings = Settings.resolve(options)
+    if command.name != "start":  # which logs them
+        for text in variable_warnings():
+            warn(f"pyfunc: unknown variable {text}")
+    return command, Arguments(settings, flags, options, echo, warn)
+
+
+def variable_warnings() -> Iterator[str]:
+    """Yield each variable that looks like an option's and is none, with the nearest one."""
+    variables = {option.variable.removeprefix("PYFUNC_"): option.variable for option in OPTIONS}
+    for name in unknown_variables():
+        meant = nearest(name.removeprefix("PYFUNC_"), variables)
+        yield name + (f"; did you mean {variables[meant]}?" if meant else "")
 
 
 def _values(argv: Sequence[str]) -> dict[str, Any]:

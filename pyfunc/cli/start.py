@@ -1,9 +1,11 @@
 """The command `start`: serve the function, in this process or in several workers."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 
 from pyfunc.app import create_app
+from pyfunc.cli.parser import variable_warnings
 from pyfunc.errors import SettingsError
 from pyfunc.server.cpus import usable_cpus
 from pyfunc.server.process import run
@@ -12,6 +14,8 @@ from pyfunc.telemetry import logs
 from pyfunc.telemetry.setup import share
 
 __all__ = ["start"]
+
+logger = logging.getLogger("pyfunc")
 
 
 def start(settings: Settings) -> int:
@@ -29,6 +33,8 @@ def start(settings: Settings) -> int:
         debug=settings.debug,
         color=not settings.no_color,
     )
+    for text in variable_warnings():
+        logger.warning("unknown variable %s", text)
     if (workers := settings.workers or usable_cpus()) > 1:
         return _run_workers()(create_app, settings, workers, share)
     return run(partial(create_app, settings), settings)

@@ -48,6 +48,10 @@ class Subject:
         return next((b.parameter for b in bindings if b.source and b.source.name == source), None)
 
 
+# Of `code.co_flags` (`inspect.CO_VARARGS` and `CO_VARKEYWORDS`).
+CO_VARARGS = 0x04
+CO_VARKEYWORDS = 0x08
+
 Find = Callable[[Subject], Iterator[str]]
 
 
@@ -173,6 +177,36 @@ def _hook_with_parameters(subject: Subject) -> Iterator[str]:
                 f"the hook {name} has the parameter{'s'[: len(names) > 1]} {', '.join(names)}:"
                 " hooks are called without arguments"
             )
+
+
+def _hidden_parameters(subject: Subject) -> Iterator[str]:
+    function = subject.loaded.function
+    code = getattr(function, "__code__", None)
+    takes_any = isinstance(code, CodeType) and code.co_flags & (CO_VARARGS | CO_VARKEYWORDS)
+    if subject.plan and not subject.plan.bindings and takes_any:
+        yield (
+            "the function takes only *args or **kwargs, which receive nothing: where it is the"
+            " wrapper of a decorator, decorate that with functools.wraps"
+        )
+
+
+def _status_before_body(subject: Subject) -> Iterator[str]:
+    if subject.tree is None or not subject.plan or subject.plan.takes_events:
+        return
+    for node in ast.walk(subject.tree):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            first, *rest = node.value.elts
+            if _is_status(first) and rest and not _is_status(rest[0]):
+                yield (
+                    f"`return {ast.unparse(node.value)}` is a JSON array with status 200: the body"
+                    " comes first, then the status"
+                )
+
+
+def _is_status(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return type(node.value) is int and 100 <= node.value <= 599
+    return ast.unparse(node).rpartition(".")[0].endswith("HTTPStatus")
 
 
 def _named_like_a_hook(subject: Subject) -> Iterator[str]:
@@ -330,6 +364,8 @@ PITFALLS: tuple[Pitfall, ...] = (
     Pitfall("flask-names-in-async", _flask_names_in_async),
     Pitfall("data-and-body", _data_and_body),
     Pitfall("hook-with-parameters", _hook_with_parameters),
+    Pitfall("hidden-parameters", _hidden_parameters),
+    Pitfall("status-before-body", _status_before_body),
     Pitfall("named-like-a-hook", _named_like_a_hook),
     Pitfall("hook-not-callable", _hook_not_callable),
     Pitfall("endless-loop", _endless_loop),

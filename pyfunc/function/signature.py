@@ -188,6 +188,15 @@ def parameter_names(function: Callable[..., Any]) -> list[str]:
         return []
 
 
+def required_parameters(function: Callable[..., Any]) -> list[str]:
+    """Return the parameters without a default; none if unreadable."""
+    try:
+        parameters = _parameters(function, "")
+    except SignatureError:
+        return []
+    return [each.name for each in parameters if each.default is inspect.Parameter.empty]
+
+
 def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function under partials and the `__call__` of an object."""
     while isinstance(function, functools.partial):

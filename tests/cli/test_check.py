@@ -161,11 +161,24 @@ def test_hook_in_place_of_the_function_is_told(check: Check) -> None:
     ]
 
 
+@pytest.mark.parametrize("hook", ["on_startup", "on_shutdown", "is_ready", "is_alive"])
+@pytest.mark.parametrize(
+    ("parameters", "is_fault"), [("app", True), ("app=None", False), ("*a, **k", False)]
+)
+def test_a_hook_that_needs_arguments_cannot_be_served(
+    check: Check, hook: str, parameters: str, is_fault: bool
+) -> None:
+    found = check(f"def main(): ...\nasync def {hook}({parameters}): ...")
+    fault = f"{hook}: hooks are called without arguments; remove app"
+    assert found["errors"] == ([fault] if is_fault else [])
+    assert found["ok"] is not is_fault
+
+
 def test_mistakes_of_signature_and_hooks_are_told_together(check: Check) -> None:
     found = check("def main(dta, evnt): ...\ndef on_startup(app): ...")
-    assert [error.partition(":")[0] for error in found["errors"]] == ["dta", "evnt"]
-    assert found["hint"].startswith("A parameter may be named event, data, ")
+    assert [e.partition(":")[0] for e in found["errors"]] == ["dta", "evnt", "on_startup"]
     assert [warning["code"] for warning in found["warnings"]] == ["hook-with-parameters"]
+    assert found["hint"].startswith("A parameter may be named event, data, ")
     text = describe(found)
     assert text.endswith("It cannot be served.")
     assert max(map(len, text.splitlines())) <= WIDTH

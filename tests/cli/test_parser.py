@@ -65,3 +65,21 @@ def test_help_has_the_groups_in_the_order_of_the_options() -> None:
     positions = [shown.index(f"\n{group}:\n") for group in EVERY_GROUP]
 
     assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PYFUNC_TIMOUT", "; did you mean PYFUNC_TIMEOUT?"),
+        ("PYFUNC_FUNCTION_NAME", "; did you mean FUNCTION_NAME?"),
+        ("PYFUNC_PORT", "; did you mean PORT?"),
+        ("PYFUNC_QQQ", ""),
+    ],
+)
+def test_a_misspelt_variable_is_reported_with_the_nearest_one(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "5")
+    warnings: list[str] = []
+    parse(["check"], print, warnings.append)
+    assert warnings == [f"pyfunc: unknown variable {name}{meant}"]

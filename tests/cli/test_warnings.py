@@ -41,11 +41,30 @@ from tests.support.serving import ROOT
         pytest.param("def main(data, req):\n    return req.origin", [], id="data and a header"),
         pytest.param("def main(req):\n    return req.get_json()", [], id="body alone"),
         pytest.param(
-            "def main(): ...\ndef on_startup(app): ...",
+            "def main(): ...\ndef on_startup(app=None): ...",
             ["hook-with-parameters"],
             id="hook with a parameter",
         ),
         pytest.param("def main(): ...\ndef is_ready(): ...", [], id="hook without"),
+        pytest.param("def main(*args): ...", ["hidden-parameters"], id="args"),
+        pytest.param("def main(**kwargs): ...", ["hidden-parameters"], id="kwargs"),
+        pytest.param("async def main(*a, **k): ...", ["hidden-parameters"], id="async wrapper"),
+        pytest.param("def main(path, *args): ...", [], id="args beside a parameter"),
+        pytest.param(
+            "import functools\ndef own(f):\n    @functools.wraps(f)\n"
+            "    def wrapper(*a, **k):\n        return f(*a, **k)\n    return wrapper\n"
+            "@own\ndef main(path): ...",
+            [],
+            id="decorator with wraps",
+        ),
+        pytest.param("def main():\n    return 404, 'x'", ["status-before-body"], id="status first"),
+        pytest.param(
+            "from http import HTTPStatus\ndef main():\n    return HTTPStatus.NOT_FOUND, 'x', {}",
+            ["status-before-body"],
+            id="HTTPStatus first",
+        ),
+        pytest.param("def main():\n    return 'x', 404", [], id="status second"),
+        pytest.param("def main():\n    return 200, 300", [], id="two numbers"),
         pytest.param(
             "def main(): ...\ndef on_stop(): ...", ["named-like-a-hook"], id="nearly a hook"
         ),
